@@ -1,0 +1,76 @@
+"""The one error tree of the node. Whether to try again is part of the type.
+
+    NodeError
+    ├── Usage                   the person at the keyboard: exit status 2
+    │   └── BadConfiguration    node.toml, a rule, a model card: says which key or file:line
+    ├── Retryable               the same work may succeed later: wait and try again
+    │   ├── ModelUnavailable    Triton is down, starting, full or too slow
+    │   ├── DestinationUnavailable   a PACS is down, busy or out of room
+    │   ├── StorageFull         below the disk watermark
+    │   └── StoreUnavailable    the database does not answer
+    └── Permanent               the same work will fail again: state the reason and stop
+        ├── NotProcessable      this series cannot be what a model needs (a sentence for people)
+        ├── ModelFailed         the model raised, or answered something else than its card promises
+        ├── DestinationRefused  a PACS will never take this object
+        └── BadInstance         these bytes are not a DICOM instance that can be kept or decoded
+
+Every message is one sentence for people and free of patient data: what, where, what to do.
+"""
+
+from __future__ import annotations
+
+
+class NodeError(Exception):
+    """Base of everything the node raises on purpose."""
+
+
+class Usage(NodeError):  # noqa: N818 # the tree reads as words, not as suffixes
+    """The command or its input is wrong; nothing was done."""
+
+
+class BadConfiguration(Usage):
+    """A settings file, rule or model card is wrong. `where` is `file:line` or the key."""
+
+    def __init__(self, where: str, what: str, cure: str = "") -> None:
+        self.where, self.what, self.cure = where, what, cure
+        super().__init__(f"{where}: {what}" + (f". {cure}" if cure else ""))
+
+
+class Retryable(NodeError):  # noqa: N818
+    """The same work may succeed later."""
+
+
+class ModelUnavailable(Retryable):
+    """Triton is down, still loading, overloaded or did not answer in time."""
+
+
+class DestinationUnavailable(Retryable):
+    """A destination is down, busy, or out of resources (PS3.4 table B.2-1: A7xx)."""
+
+
+class StorageFull(Retryable):
+    """Less room is left on disk than the low watermark."""
+
+
+class StoreUnavailable(Retryable):
+    """The database does not answer."""
+
+
+class Permanent(NodeError):  # noqa: N818
+    """The same work would fail again."""
+
+
+class NotProcessable(Permanent):
+    """The series is not what the model needs; the message is the job's reason."""
+
+
+class ModelFailed(Permanent):
+    """The model raised, or its answer breaks the contract of its card."""
+
+
+class DestinationRefused(Permanent):
+    """A destination will never take this object (0122, A9xx, Cxxx, 415)."""
+
+
+class BadInstance(Permanent):
+    """The bytes are not a DICOM instance that can be kept, read or decoded."""
