@@ -1,0 +1,86 @@
+"""The database: SQLite in WAL mode by default, PostgreSQL by URL. Foreign exceptions stop here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from node.errors import BadConfiguration, StoreUnavailable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """An engine, its migrations and its transactions."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database at an SQLAlchemy URL. Raises BadConfiguration for one that cannot be used."""
+        try:
+            parsed = make_url(url)
+            if parsed.get_backend_name() == "sqlite" and parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine: Engine = create_engine(
+                parsed, pool_pre_ping=True, connect_args={"timeout": 30} if parsed.drivername == "sqlite" else {}
+            )
+        except (ArgumentError, NoSuchModuleError, ImportError) as wrong:
+            cure = "Write sqlite:///path or postgresql+psycopg://user@host/name (pip install mricore-node[postgresql])"
+            raise BadConfiguration("database.url", "is not a database that this node can open", cure) from wrong
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _durable_wal)
+            event.listen(self.engine, "begin", _begin)
+
+    def migrate(self) -> None:
+        """Bring the tables to this release's form. Harmless when they are."""
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.transaction() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back on any exception."""
+        with self._translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads: on SQLite it never waits for a writer, nor makes one wait."""
+        with self._translated(), self.engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as broken:
+            raise StoreUnavailable(f"the database does not answer ({type(broken.orig).__name__})") from broken
+        except DBAPIError as broken:
+            if broken.connection_invalidated:
+                raise StoreUnavailable("the connection to the database was lost") from broken
+            raise
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _durable_wal(connection: object, _entry: ConnectionPoolEntry) -> None:
+    """synchronous=FULL makes a commit survive a power cut; WAL lets pages be read while instances come in."""
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101 # for the type checker
+    connection.isolation_level = None  # SQLAlchemy's BEGIN below, not the driver's own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock at the start: a reader that becomes a writer later would fail with SQLITE_BUSY."""
+    only_reads = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
