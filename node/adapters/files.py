@@ -1,0 +1,149 @@
+"""Bytes on disk: received instances and made results, durable before anybody is told that they are kept.
+
+No path is ever built from a UID: names are a sha256 and a random part, below a folder per hour.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from node.errors import StorageFull, StoreUnavailable
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that was written and forced to the disk. Its name is durable after `sync_folders`."""
+
+    path: str  # relative to the store's root
+    sha256: str  # of the data set, without the head
+    size: int
+
+
+class Files:
+    """A folder tree of instances. Safe for many threads."""
+
+    def __init__(self, root: Path, low_watermark: int) -> None:
+        """`low_watermark`: bytes that must stay free; below it nothing more is accepted."""
+        self.root, self._low_watermark = root, low_watermark
+        with _translated():
+            root.mkdir(parents=True, exist_ok=True)
+
+    def room(self) -> int:
+        """Bytes free above the low watermark; negative below it."""
+        with _translated():
+            return shutil.disk_usage(self.root).free - self._low_watermark
+
+    def demand_room(self, size: int) -> None:
+        """Raises StorageFull when `size` more bytes would go below the low watermark."""
+        if self.room() < size:
+            raise StorageFull("less disk is free than storage.low_watermark: make room or lower it")
+
+    def writer(self, at: datetime) -> Writer:
+        """A new file of the hour `at`."""
+        folder = self.root / f"{at:%Y%m%d}" / f"{at:%H}"
+        with _translated():
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(folder.parent)
+                sync_folder(self.root)
+        return Writer(self.root, folder)
+
+    def keep(self, at: datetime, head: bytes, data_set: bytes) -> Kept:
+        """Write and force one file and its name."""
+        writer = self.writer(at)
+        writer.write_head(head)
+        writer.write(data_set)
+        kept = writer.finish()
+        self.sync_folders([kept])
+        return kept
+
+    def sync_folders(self, kept: list[Kept]) -> None:
+        """Make the names of new files durable."""
+        with _translated():
+            for folder in {(self.root / one.path).parent for one in kept}:
+                sync_folder(folder)
+
+    def path(self, relative: str) -> Path:
+        return self.root / relative
+
+    def remove(self, relative: str) -> None:
+        """Remove a file that no row refers to."""
+        with _translated():
+            self.path(relative).unlink(missing_ok=True)
+
+
+class Writer:
+    """One file in the making; the sha256 of the data set grows with it."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root, self._folder = root, folder
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._unnamed = folder / f"{secrets.token_hex(8)}.part"
+        with _translated():
+            self._file = os.open(self._unnamed, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+
+    def write_head(self, head: bytes) -> None:
+        """Preamble and file meta information: not part of the data set's digest."""
+        self._write(memoryview(head))
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        self._digest.update(chunk)
+        self._size += len(chunk)
+        self._write(memoryview(chunk))
+
+    def _write(self, chunk: memoryview) -> None:
+        with _translated():
+            while chunk:
+                chunk = chunk[os.write(self._file, chunk) :]
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def finish(self) -> Kept:
+        """Force the bytes to the disk and give the file its name."""
+        sha256 = self._digest.hexdigest()
+        final = self._folder / f"{sha256}.{self._unnamed.stem}.dcm"
+        with _translated():
+            os.fdatasync(self._file)
+            os.close(self._file)
+            self._unnamed.rename(final)
+        return Kept(str(final.relative_to(self._root)), sha256, self._size)
+
+    def discard(self) -> None:
+        """Forget what was written so far."""
+        with _translated():
+            os.close(self._file)
+            self._unnamed.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as broken:
+        if broken.errno in _NO_ROOM:
+            raise StorageFull("the disk is full") from broken
+        raise StoreUnavailable(
+            f"the storage folder cannot be used ({errno.errorcode.get(broken.errno or 0)})"
+        ) from broken
