@@ -1,0 +1,18 @@
+"""Volumes of MR series: which there are, which one is wanted, and why there is none."""
+
+from node.core.volume.geometry import affine, obliquity, orientation, voxel_volume_ml
+from node.core.volume.model import Slice, Vector, Volume
+from node.core.volume.selection import selector_fault, volume_for, volumes
+
+__all__ = [
+    "Slice",
+    "Vector",
+    "Volume",
+    "affine",
+    "obliquity",
+    "orientation",
+    "selector_fault",
+    "volume_for",
+    "volumes",
+    "voxel_volume_ml",
+]
