@@ -1,0 +1,75 @@
+"""Results: a label tensor becomes a DICOM SEG and a TID 1500 SR that name their sources, model and rule.
+
+    encode  ─▶ hygiene   which Patient and Study attributes are legal to inherit
+            ─▶ planes    the slices as highdicom wants them, and the references back to the true sources
+            ─▶ seg       the Segmentation                  ─▶ files.to_bytes ─▶ verify
+            ─▶ sr        the measurements on the same voxels
+
+Nothing here reads a clock or draws a random number: the same inputs give the same bytes in every process. highdicom
+is imported in this room only, which makes it the one slow import of the core.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from node.core.results.files import to_bytes
+from node.core.results.labels import Labels, check_labels
+from node.core.results.measurements import SegmentMeasurement, measure
+from node.core.results.moment import moment_of
+from node.core.results.origin import Origin, Predecessor
+from node.core.results.planes import slice_thickness, source_of
+from node.core.results.seg import build_seg
+from node.core.results.sr import build_sr
+from node.core.results.uids import inputs_sha256
+from node.core.results.verify import verify, verify_files
+from node.core.volume import Volume
+
+__all__ = [
+    "Origin",
+    "Predecessor",
+    "Results",
+    "SegmentMeasurement",
+    "encode",
+    "inputs_sha256",
+    "to_bytes",
+    "verify",
+    "verify_files",
+]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one model found on one volume."""
+
+    seg: Dataset  # Segmentation, BINARY
+    sr: Dataset  # Comprehensive 3D SR, TID 1500
+    measurements: tuple[SegmentMeasurement, ...]  # one per segment of the card
+    notes: tuple[str, ...]  # source attributes that were not legal and not copied; free of patient data
+
+
+def encode(
+    volume: Volume, sources: Sequence[Dataset], labels: Labels, values: NDArray[np.float32], origin: Origin
+) -> Results:
+    """The SEG and the SR of a label tensor.
+
+    `sources` are the headers of the source instances in any order; pixel data is not looked at. `labels` is uint8
+    (slices, rows, columns) in volume order, encoded as the card says; `values` are the modality values, float32 of
+    the same shape. Raises NotProcessable where no legal result can refer to these sources, ModelFailed where the
+    labels are not what the card promises.
+    """
+    labels = check_labels(volume, labels, origin.card)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of every illegal value in the sources; hygiene judges them
+        source = source_of(volume, sources)
+        moment = moment_of(source.headers)
+        measurements = measure(volume, labels, values, origin.card, slice_thickness(volume, source))
+        seg = build_seg(volume, source, labels, origin, moment)
+        sr = build_sr(source, seg, measurements, origin, moment)
+    return Results(seg, sr, measurements, source.inherited.notes)

@@ -1,0 +1,34 @@
+"""A result as the bytes of a DICOM file (PS3.10)."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+IMPLEMENTATION_CLASS_UID = UID("2.25.307614338706129437925174836917284150237")
+IMPLEMENTATION_VERSION_NAME = "MRICORE-NODE"  # SH: 16 characters
+
+
+def to_bytes(ds: Dataset) -> bytes:
+    """The Part 10 file of a result, Explicit VR Little Endian: the same bytes for the same data set."""
+    out = Dataset()
+    out.update(ds)
+    out.file_meta = _file_meta(ds)
+    out.preamble = b"\0" * 128
+    buffer = BytesIO()
+    dcmwrite(buffer, out, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _file_meta(ds: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return meta

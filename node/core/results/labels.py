@@ -1,0 +1,53 @@
+"""Reading a label tensor: which voxels belong to which segment, in both encodings of a model card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from node.core.card import Card, Encoding
+from node.core.volume import Volume
+from node.errors import ModelFailed
+
+Labels = NDArray[np.uint8]  # (slices, rows, columns) in volume order
+Mask = NDArray[np.bool_]
+
+
+def check_labels(volume: Volume, labels: NDArray[Any], card: Card) -> Labels:
+    """The labels, if they are what the card promises; raises ModelFailed where they are not."""
+    promised = (len(volume.slices), volume.rows, volume.columns)
+    if labels.dtype != np.uint8 or labels.shape != promised:
+        raise ModelFailed(
+            f"Model {card.name} answered {labels.dtype} labels of shape {labels.shape}; "
+            f"its card promises uint8 of the volume's shape {promised}"
+        )
+    count = len(card.segments)
+    most = (1 << count) - 1 if card.encoding is Encoding.BITS else count
+    if labels.size and (largest := int(labels.max())) > most:
+        raise ModelFailed(f"Model {card.name} answered the label {largest}; its card describes {count} segments")
+    return labels
+
+
+def mask_of(labels: Labels, number: int, encoding: Encoding) -> Mask:
+    """True where a voxel belongs to the segment of that number."""
+    if encoding is Encoding.BITS:
+        return np.bitwise_and(labels, np.uint8(1 << (number - 1))).astype(np.bool_)
+    return np.equal(labels, number)
+
+
+def without_overlap(labels: Labels, card: Card) -> Labels | None:
+    """The labels as segment numbers, 0 for background; None where a voxel belongs to more than one segment."""
+    if card.encoding is Encoding.LABELMAP:
+        return labels
+    if (labels & (labels - np.uint8(1))).any():  # clears the lowest bit: what is left was a second one
+        return None
+    numbers = np.array([value.bit_length() for value in range(256)], np.uint8)
+    return numbers[labels]
+
+
+def stacked(labels: Labels, card: Card) -> Labels:
+    """The segments of overlapping labels as 0 and 1 along a last axis, in the order of the card."""
+    shifts = np.arange(len(card.segments), dtype=np.uint8)
+    return (labels[..., np.newaxis] >> shifts) & np.uint8(1)

@@ -1,0 +1,35 @@
+"""Where a result comes from: everything that, together with the sources and the labels, decides its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.core.card import Card
+
+MANUFACTURER = "mricore-node"
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The SR document that a new result takes the place of (PS3.3 C.17.2, Predecessor Documents Sequence)."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The model, the rule, the node and the inputs behind one result."""
+
+    card: Card
+    rule: str
+    rule_set_version: str
+    node_version: str
+    device_serial_number: str
+    inputs_sha256: str  # uids.inputs_sha256 over the source instances
+    volume_key: str = ""  # Volume.key
+    result_version: int = 1  # 1 for the first result of these inputs, then 2, 3 ...
+    supersedes: Predecessor | None = None
+    series_number_base: int = 9000  # SeriesNumber is this + 10 * the source's, + 1 for the SEG and + 2 for the SR
+    institution: str | None = None
+    manufacturer: str = MANUFACTURER

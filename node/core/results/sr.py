@@ -1,0 +1,156 @@
+"""The measurements of a result as a Comprehensive 3D SR, template TID 1500 (PS3.16), PRELIMINARY and UNVERIFIED.
+
+One measurement group (TID 1411) per segment of the card, found or not, under the tracking UID of the SEG's segment.
+There is no image library: nothing reads it, and it makes the document five times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import highdicom as hd
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import Comprehensive3DSRStorage
+
+from node.core.card import Code, Segment
+from node.core.results.equipment import (
+    algorithm_parameters,
+    coded,
+    complete,
+    series_description,
+    series_number,
+    short,
+    software_versions,
+)
+from node.core.results.hygiene import CHARACTER_SET
+from node.core.results.measurements import SegmentMeasurement
+from node.core.results.origin import Origin
+from node.core.results.planes import Source
+from node.core.results.seg import tracking_id, tracking_uid
+from node.core.results.uids import device_uid, result_uid
+
+_SERIES_OFFSET = 2
+_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")  # CID 100; which one it was, the sources rarely say
+_VOLUME = Code("118565006", "SCT", "Volume")  # CID 7469
+_SIGNAL = Code("110852", "DCM", "MR signal intensity")  # CID 7469
+_MEAN = Code("373098007", "SCT", "Mean")  # CID 7464
+_DEVIATION = Code("386136009", "SCT", "Standard Deviation")  # CID 7464
+_CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
+_NO_UNIT = Code("1", "UCUM", "no units")  # MR signal has none
+
+
+def build_sr(
+    source: Source, seg: Dataset, measurements: Sequence[SegmentMeasurement], origin: Origin, moment: datetime
+) -> Dataset:
+    """The SR document of measurements made on the voxels of `seg`, as a plain data set."""
+    made = hd.sr.Comprehensive3DSR(
+        # The SEG comes first: highdicom copies the Patient and Study attributes of the first one, and it has ours
+        evidence=[seg, *(_evidence(header, source) for header in source.headers)],
+        content=_report(source, seg, measurements, origin),
+        series_instance_uid=result_uid("sr series", source.series_instance_uid, origin),
+        series_number=series_number(source, origin, _SERIES_OFFSET),
+        sop_instance_uid=result_uid("sr", source.series_instance_uid, origin),
+        instance_number=1,
+        manufacturer=short(origin.manufacturer),
+        manufacturer_model_name=short(origin.card.name),
+        software_versions=software_versions(origin),
+        device_serial_number=short(origin.device_serial_number),
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        previous_versions=_predecessors(source, origin),
+        series_description=series_description(origin, "SR"),
+        specific_character_set=CHARACTER_SET,
+    )
+    return complete(made, source, origin, moment)
+
+
+def _evidence(header: Dataset, source: Source) -> Dataset:
+    """What the evidence sequence (PS3.3 C.17.2.3) says of one source instance."""
+    item = Dataset()
+    item.StudyInstanceUID, item.SeriesInstanceUID = source.study_instance_uid, source.series_instance_uid
+    item.SOPClassUID, item.SOPInstanceUID = str(header.SOPClassUID), str(header.SOPInstanceUID)
+    return item
+
+
+def _predecessors(source: Source, origin: Origin) -> list[Dataset] | None:
+    before = origin.supersedes
+    if before is None:
+        return None
+    item = Dataset()
+    item.StudyInstanceUID, item.SeriesInstanceUID = source.study_instance_uid, before.series_instance_uid
+    item.SOPClassUID, item.SOPInstanceUID = Comprehensive3DSRStorage, before.sop_instance_uid
+    return [item]
+
+
+def _report(
+    source: Source, seg: Dataset, measurements: Sequence[SegmentMeasurement], origin: Origin
+) -> hd.sr.MeasurementReport:
+    card = origin.card
+    device = hd.sr.DeviceObserverIdentifyingAttributes(
+        uid=device_uid(origin),
+        name=short(card.name),
+        manufacturer_name=short(origin.manufacturer),
+        model_name=short(card.name),
+        serial_number=short(origin.device_serial_number),
+    )
+    observer = hd.sr.ObserverContext(codes.DCM.Device, device)
+    return hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=coded(_PROCEDURE),
+        imaging_measurements=[
+            _group(source, seg, segment, measured, origin)
+            for segment, measured in zip(card.segments, measurements, strict=True)
+        ],
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+
+
+def _group(
+    source: Source, seg: Dataset, segment: Segment, measured: SegmentMeasurement, origin: Origin
+) -> hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(
+            uid=tracking_uid(source, origin, segment.number), identifier=tracking_id(origin, segment.label)
+        ),
+        referenced_segment=hd.sr.ReferencedSegment(
+            sop_class_uid=seg.SOPClassUID,
+            sop_instance_uid=seg.SOPInstanceUID,
+            segment_number=segment.number,
+            source_series=hd.sr.SourceSeriesForSegmentation(source.series_instance_uid),
+        ),
+        finding_category=coded(segment.category),
+        finding_type=coded(segment.type),
+        measurements=_numbers(measured, origin),
+    )
+
+
+def _numbers(measured: SegmentMeasurement, origin: Origin) -> list[hd.sr.Measurement]:
+    algorithm = hd.sr.AlgorithmIdentification(
+        name=short(origin.card.name),
+        version=short(origin.card.version),
+        parameters=[f"{name}={value}" for name, value in algorithm_parameters(origin).items()],
+    )
+    rows = (
+        (_VOLUME, measured.volume_ml, _CUBIC_CENTIMETRE, None),
+        (_SIGNAL, measured.mean, _NO_UNIT, _MEAN),
+        (_SIGNAL, measured.sd, _NO_UNIT, _DEVIATION),
+    )
+    return [
+        hd.sr.Measurement(
+            name=coded(name),
+            value=_rounded(value),
+            unit=coded(unit),
+            derivation=None if derivation is None else coded(derivation),
+            algorithm_id=algorithm,
+        )
+        for name, value, unit, derivation in rows
+        if value is not None
+    ]
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits: more than is known, and within the 16 characters of a DS (PS3.5 6.2)."""
+    return float(f"{value:.6g}")
