@@ -1,0 +1,285 @@
+"""pynetdicom's reactor, with a way round it for C-STORE.
+
+pynetdicom reads a PDU in pieces of 4 KiB, copies it several times, hands it between two threads that poll every
+millisecond, and decodes the data set's fragments into one buffer. For an instance of 128 KiB that is more work than
+storing it durably. Here the thread that reads the socket takes C-STORE messages apart itself and answers them;
+everything else (negotiation, C-ECHO, release, abort, other services) goes the usual way, in the usual order.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
+
+from node.core.status import OUT_OF_RESOURCES
+from node.scp.dimse import P_DATA_TF, Command, Fragment, fragments, read_command, store_response
+
+_log = structlog.get_logger(__name__)
+
+_HEADER = struct.Struct(">BBL")
+_MAX_PDU = 64 << 20  # a peer may ignore our maximum, not our memory
+_IDLE_S = 0.25  # how often an idle association looks at its timers
+_ESTABLISHED = "Sta6"
+
+Primitive = A_ABORT | A_ASSOCIATE | A_P_ABORT | A_RELEASE | P_DATA
+
+
+class Incoming(Protocol):
+    """One instance on its way in."""
+
+    def write(self, chunk: memoryview) -> None: ...
+
+    def finish(self) -> tuple[int, str]:
+        """Store it; the status and comment to answer."""
+
+    def abandon(self) -> None: ...
+
+
+# (association, presentation context's transfer syntax, command) → the instance to be received
+Begin = Callable[[Association, str, Command], Incoming]
+
+
+class StoringAssociation(Association):
+    """An acceptor's association whose thread sleeps until there is something for it to do."""
+
+    def _run_reactor(self) -> None:
+        dul = self.dul
+        assert isinstance(dul, StorageReactor)  # noqa: S101 # for the type checker
+        self._is_paused = False
+        while not self._kill:
+            dul.handed_up.wait(_IDLE_S)
+            dul.handed_up.clear()
+            self._is_paused = True
+            self._reactor_checkpoint.wait()
+            self._is_paused = False
+            while True:
+                context_id, message = self.dimse.get_msg(block=False)
+                if not message or context_id is None:
+                    break
+                self._serve_request(message, context_id)
+            if self._is_over():
+                return
+
+    def _is_over(self) -> bool:
+        """Release, abort, the peer's silence: as in pynetdicom's own reactor."""
+        if self.is_established and self.acse.is_release_requested():
+            self.acse.send_release(is_response=True)
+            self.is_released, self.is_established = True, False
+            evt.trigger(self, evt.EVT_RELEASED, {})
+        elif self.acse.is_aborted():
+            self.dul.receive_pdu(wait=False)
+            self.is_aborted, self.is_established = True, False
+            evt.trigger(self, evt.EVT_ABORTED, {})
+        elif self.dul.is_alive():
+            if not self.dul.idle_timer_expired():
+                return False
+            _log.warning("association silent", calling_ae=self.requestor.ae_title)
+            self.abort()
+        self.kill()
+        return True
+
+
+class StorageReactor(DULServiceProvider):
+    """Reads the socket of one association; C-STORE is served right here."""
+
+    def __init__(self, assoc: Association, begin: Begin, stall_seconds: float) -> None:
+        super().__init__(assoc)
+        self.handed_up = threading.Event()  # something waits for the association's own thread
+        self._begin, self._stall_seconds = begin, stall_seconds
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._buffer = bytearray(1 << 17)
+        self._undecided: list[bytes] = []  # PDUs of a message whose command is not whole yet
+        self._command = bytearray()
+        self._foreign = False  # within a message that is not ours
+        self._storing: tuple[Command, Incoming] | None = None  # the request that is being received
+        self._run_loop_delay = 0  # this reactor waits in select, not in sleep
+
+    # Waiting: for the socket, or for the other thread to give us something to send.
+
+    def send_pdu(self, primitive: Primitive) -> None:
+        super().send_pdu(primitive)
+        self._rouse()
+
+    def kill_dul(self) -> None:
+        super().kill_dul()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        with suppress(OSError):
+            os.eventfd_write(self._wake, 1)
+
+    def run_reactor(self) -> None:
+        try:
+            super().run_reactor()
+        finally:
+            self._forget()
+            self.handed_up.set()
+            wake, self._wake = self._wake, -1
+            os.close(wake)
+
+    def _is_transport_event(self) -> bool:
+        connection = self.socket.socket if self.socket else None
+        if connection is None or self.state_machine.current_state == "Sta13":
+            return bool(super()._is_transport_event())
+        pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
+        if not pending and not self._readable(connection):
+            return False
+        self._read()
+        return True
+
+    def _readable(self, connection: socket.socket) -> bool:
+        try:
+            waiting = 0.0 if self.event_queue.qsize() else _IDLE_S
+            ready, _, _ = select.select([connection.fileno(), self._wake], [], [], waiting)
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
+        if self._wake in ready:
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
+        return connection.fileno() in ready
+
+    # Reading.
+
+    def _read(self) -> None:
+        """Read one PDU (PS3.8 9.3.1) and serve it or pass it on."""
+        pdu = self._next_pdu()
+        if pdu is None:
+            self._forget()
+            self.event_queue.put("Evt17")  # transport connection closed (PS3.8 9.2)
+            self.handed_up.set()
+        elif pdu[0] == P_DATA_TF and self.state_machine.current_state == _ESTABLISHED:
+            self._serve(pdu)
+        else:
+            self._forget()
+            self._pass_on(bytes(pdu))
+
+    def _next_pdu(self) -> memoryview | None:
+        """One whole PDU in the reused buffer; None when the connection ended or stalled within it."""
+        if not self._fill(0, 6):
+            return None
+        _, _, length = _HEADER.unpack_from(self._buffer)
+        if length > _MAX_PDU:
+            return None
+        if len(self._buffer) < length + 6:
+            self._buffer.extend(bytes(length + 6 - len(self._buffer)))
+        return memoryview(self._buffer)[: length + 6] if self._fill(6, length) else None
+
+    def _fill(self, at: int, count: int) -> bool:
+        connection = self.socket.socket if self.socket else None
+        view = memoryview(self._buffer)
+        try:
+            while count and connection is not None:
+                # Most senders leave Nagle's algorithm on: without an immediate acknowledgement each of their
+                # messages waits for our delayed one, 40 ms. The kernel forgets this option, so it is set each time.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                read = connection.recv_into(view[at : at + count], count)
+                if not read:
+                    return False
+                at, count = at + read, count - read
+        except OSError:  # reset, or silent longer than SO_RCVTIMEO in the middle of a PDU
+            return False
+        return connection is not None
+
+    def _pass_on(self, pdu: bytes) -> None:
+        """Hand a PDU to pynetdicom's state machine; one it cannot decode aborts the association (Evt19)."""
+        try:
+            decoded, event = self._decode_pdu(bytearray(pdu))
+        except Exception as broken:  # noqa: BLE001 # decoders of a foreign library on a peer's bytes
+            _log.warning("PDU not understood", fault=type(broken).__name__)
+            self.event_queue.put("Evt19")
+        else:
+            self.event_queue.put(event)
+            self._recv_pdu.put(decoded)
+        self.handed_up.set()
+
+    # Serving C-STORE.
+
+    def _serve(self, pdu: memoryview) -> None:
+        try:
+            parts = list(fragments(pdu))
+        except ValueError:
+            self._forget()
+            self.event_queue.put("Evt19")
+            self.handed_up.set()
+            return
+        if self._foreign:
+            self._pass_foreign(bytes(pdu), parts)
+        elif self._storing or self._decide(pdu, parts):
+            self._take(parts)
+
+    def _decide(self, pdu: memoryview, parts: list[Fragment]) -> bool:
+        """Gather a command; True when it is a C-STORE request and the rest of this PDU belongs to it."""
+        self._undecided.append(bytes(pdu))
+        for part in parts:
+            if not part.is_command:
+                break
+            self._command += part.data
+            if part.is_last:
+                return self._open(part.context_id, parts)
+        return False
+
+    def _open(self, context_id: int, parts: list[Fragment]) -> bool:
+        encoded, self._command = bytes(self._command), bytearray()
+        pdus, self._undecided = self._undecided, []
+        contexts = {one.context_id: one for one in self.assoc.accepted_contexts}
+        try:
+            request = read_command(encoded)
+        except ValueError:
+            request = None
+        if request and request.is_store_request and request.has_data_set and context_id in contexts:
+            transfer_syntax = str(contexts[context_id].transfer_syntax[0])
+            self._storing = request, self._begin(self.assoc, transfer_syntax, request)
+            return True
+        for one in pdus:
+            self._pass_on(one)
+        ended = any(part.is_last and not part.is_command for part in parts)
+        self._foreign = bool(request and request.has_data_set) and not ended
+        return False
+
+    def _pass_foreign(self, pdu: bytes, parts: list[Fragment]) -> None:
+        self._pass_on(pdu)
+        self._foreign = not any(part.is_last and not part.is_command for part in parts)
+
+    def _take(self, parts: list[Fragment]) -> None:
+        for part in parts:
+            if part.is_command or self._storing is None:
+                continue
+            request, incoming = self._storing
+            incoming.write(part.data)
+            if part.is_last:
+                self._storing = None
+                self._answer(part.context_id, request, incoming)
+
+    def _answer(self, context_id: int, request: Command, incoming: Incoming) -> None:
+        try:
+            status, comment = incoming.finish()
+        except Exception:  # noqa: BLE001 # a protocol handler: the sender hears "try again", we keep the traceback
+            _log.exception("instance not stored", calling_ae=self.assoc.requestor.ae_title)
+            status, comment = OUT_OF_RESOURCES, "the node failed to store the instance"
+        connection = self.socket.socket if self.socket else None
+        try:
+            if connection:
+                connection.sendall(store_response(context_id, request, status, comment))
+        except OSError:
+            self.event_queue.put("Evt17")
+
+    def _forget(self) -> None:
+        """The message in progress will not be finished: nothing of it was acknowledged."""
+        if self._storing:
+            self._storing[1].abandon()
+            self._storing = None
+        self._undecided, self._command, self._foreign = [], bytearray(), False
