@@ -68,7 +68,7 @@ def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, mo
         device_serial_number=short(origin.device_serial_number),
         content_label="SEGMENTATION",
         content_description=short(f"{origin.card.name} {origin.card.version}, not verified by a person"),
-        content_creator_name=short(origin.manufacturer),
+        content_creator_name=f"{short(origin.manufacturer, 60)}^AI",  # Type 2; the form of a person's name
         series_description=series_description(origin, "SEG"),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set=CHARACTER_SET,
