@@ -1,0 +1,227 @@
+"""Series that wait for completion, and the instances they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from node.adapters.database.engine import Database
+from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
+from node.adapters.database.tables import change, decision, instance, job, series
+from node.core.jobs import NewJob
+from node.core.states import OPEN_JOBS, JobState, SeriesState
+
+
+@dataclass(frozen=True)
+class StoredInstance:
+    """An instance that the node keeps."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    path: str  # relative to the store
+    received_at: datetime
+    facts: Mapping[str, object] | None  # core.dicom.to_json; None until somebody read the header
+
+
+@dataclass(frozen=True)
+class WaitingSeries:
+    """A series that may be complete."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    version: int
+    calling_ae: str
+    called_ae: str
+    host: str
+    first_at: datetime
+    last_at: datetime
+    instances: tuple[StoredInstance, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a completed series, to be written as one."""
+
+    state: SeriesState
+    reason: str
+    evidence: str
+    rule_set_version: str
+    outcomes: Sequence[Mapping[str, object]]
+    jobs: Sequence[NewJob]
+
+
+def due(database: Database, now: datetime, limit: int = 20) -> list[str]:
+    """The series that are to be looked at."""
+    wanted = (
+        select(series.c.series_instance_uid)
+        .where(series.c.state == SeriesState.WAITING, series.c.look_at <= now)
+        .order_by(series.c.look_at)
+        .limit(limit)
+    )
+    with database.reading() as connection:
+        return list(connection.scalars(wanted))
+
+
+def next_look(database: Database) -> datetime | None:
+    """When the next waiting series is to be looked at."""
+    with database.reading() as connection:
+        return connection.scalar(select(func.min(series.c.look_at)).where(series.c.state == SeriesState.WAITING))
+
+
+def waiting(database: Database, series_instance_uid: str) -> WaitingSeries | None:
+    """The series with its instances; None when it does not wait any more."""
+    with database.reading() as connection:
+        row = connection.execute(
+            select(series).where(
+                series.c.series_instance_uid == series_instance_uid, series.c.state == SeriesState.WAITING
+            )
+        ).first()
+        if row is None:
+            return None
+        return WaitingSeries(
+            series_instance_uid=row.series_instance_uid,
+            study_instance_uid=row.study_instance_uid,
+            version=row.version,
+            calling_ae=row.calling_ae,
+            called_ae=row.called_ae,
+            host=row.host,
+            first_at=row.first_at,
+            last_at=row.last_at,
+            instances=_instances(connection, series_instance_uid),
+        )
+
+
+def instances(database: Database, series_instance_uid: str) -> tuple[StoredInstance, ...]:
+    with database.reading() as connection:
+        return _instances(connection, series_instance_uid)
+
+
+def _instances(connection: Connection, series_instance_uid: str) -> tuple[StoredInstance, ...]:
+    rows = connection.execute(
+        select(instance)
+        .where(instance.c.series_instance_uid == series_instance_uid)
+        .order_by(instance.c.sop_instance_uid)
+    )
+    return tuple(
+        StoredInstance(
+            row.sop_instance_uid,
+            row.sop_class_uid,
+            row.transfer_syntax_uid,
+            row.sha256,
+            row.path,
+            row.received_at,
+            row.facts,
+        )
+        for row in rows
+    )
+
+
+def remember_facts(database: Database, facts: Mapping[str, Mapping[str, object]]) -> None:
+    """Keep what was read from the headers: SOP Instance UID → core.dicom.to_json."""
+    if not facts:
+        return
+    keep = update(instance).where(instance.c.sop_instance_uid == bindparam("uid")).values(facts=bindparam("read"))
+    with database.transaction() as connection:
+        connection.execute(keep, [{"uid": uid, "read": dict(one)} for uid, one in facts.items()])
+
+
+def postpone(database: Database, seen: WaitingSeries, look_at: datetime, sentence: str) -> None:
+    """Look again later; `sentence` says what is waited for. Nothing happens when an instance came meanwhile."""
+    with database.transaction() as connection:
+        connection.execute(update(series).where(_unchanged(seen)).values(look_at=look_at, evidence=sentence))
+
+
+def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datetime) -> bool:
+    """Write completion, decision and jobs as one. False when an instance came meanwhile: nothing was written."""
+    uid = seen.series_instance_uid
+    with database.transaction() as connection:
+        changed = connection.execute(
+            update(series)
+            .where(_unchanged(seen))
+            .values(
+                state=verdict.state, reason=verdict.reason, evidence=verdict.evidence, completed_at=now, look_at=None
+            )
+        )
+        if not changed.rowcount:
+            return False
+        connection.execute(
+            insert(decision),
+            {
+                "series_instance_uid": uid,
+                "version": seen.version,
+                "rule_set_version": verdict.rule_set_version,
+                "at": now,
+                "outcomes": list(verdict.outcomes),
+            },
+        )
+        why = f"{verdict.evidence}; {verdict.reason}" if verdict.reason else verdict.evidence
+        row = {"at": now, "actor": "completion", "series_instance_uid": uid, "state": verdict.state, "reason": why}
+        connection.execute(insert(change), row)
+        _supersede_open(connection, seen, now)
+        for new in verdict.jobs:
+            _create(connection, seen, new, now)
+    return True
+
+
+def _unchanged(seen: WaitingSeries) -> object:
+    return (
+        (series.c.series_instance_uid == seen.series_instance_uid)
+        & (series.c.state == SeriesState.WAITING)
+        & (series.c.version == seen.version)
+        & (series.c.last_at == seen.last_at)
+    )
+
+
+def _supersede_open(connection: Connection, seen: WaitingSeries, now: datetime) -> None:
+    """A job on an older version of the series need not be finished: its result would be replaced at once."""
+    mine = (job.c.series_instance_uid == seen.series_instance_uid) & (job.c.version < seen.version)
+    for row in connection.execute(select(job.c.id).where(mine, job.c.state.in_(OPEN_JOBS))).all():
+        connection.execute(
+            update(job)
+            .where(job.c.id == row.id)
+            .values(state=JobState.SUPERSEDED, reason=SUPERSEDED_BY_VERSION, finished_at=now)
+        )
+        note_change(connection, row.id, "completion", JobState.SUPERSEDED, SUPERSEDED_BY_VERSION, now)
+
+
+def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datetime) -> None:
+    before = connection.scalar(
+        select(job.c.id)
+        .where(
+            job.c.series_instance_uid == seen.series_instance_uid,
+            job.c.model == new.model,
+            job.c.volume == new.volume,
+            job.c.version < seen.version,
+            job.c.state == JobState.COMPLETED,
+        )
+        .order_by(job.c.version.desc())
+        .limit(1)
+    )
+    created = connection.execute(
+        insert(job).values(
+            series_instance_uid=seen.series_instance_uid,
+            version=seen.version,
+            rule=new.rule,
+            rule_set_version=new.rule_set_version,
+            model=new.model,
+            model_version=new.model_version,
+            volume=new.volume,
+            destinations=list(new.destinations),
+            priority=new.priority,
+            state=JobState.SCHEDULED,
+            reason="",
+            attempts=0,
+            created_at=now,
+            seconds={},
+            segments=[],
+            supersedes=before,
+        )
+    )
+    key = created.inserted_primary_key
+    if key is not None:
+        note_change(connection, int(key[0]), "completion", JobState.SCHEDULED, f"rule {new.rule}", now)

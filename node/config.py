@@ -1,0 +1,181 @@
+"""Settings: node.toml and the environment, read once into frozen values.
+
+Every key has a default; deploy/node.example.toml explains each. `MRICORE_SECTION__KEY` in the environment wins over
+the file. An unknown key, a wrong type or a missing file is a BadConfiguration that names the key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from node.errors import BadConfiguration
+
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", re.IGNORECASE)
+
+
+def _bytes(value: object) -> object:
+    """ "5 GB" → 5000000000."""
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
+        unit = found[2].upper()
+        return int(float(found[1]) * _SIZES[unit if unit.endswith("B") or not unit else unit + "B"])
+    return value
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]  # PS3.5 6.2, AE
+Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system chooses
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Node(_Section):
+    ae_title: AETitle = "MRICORE"
+    data_dir: Path = Path("var")
+    stop_seconds: float = Field(20, ge=0)
+
+
+class Dicom(_Section):
+    host: str = "0.0.0.0"  # noqa: S104 # scanners are other machines
+    port: Port = 11112
+    accept: Literal["listed", "any"] = "listed"
+    max_associations: int = Field(100, ge=1)
+    max_pdu: int = Field(262144, ge=4096)
+    stall_seconds: float = Field(60, gt=0)
+
+
+class Http(_Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class DatabaseSettings(_Section):
+    url: str = ""  # "": sqlite in data_dir
+
+
+class Storage(_Section):
+    url: str = ""  # "": data_dir/instances
+    low_watermark: Bytes = 5 * 10**9
+
+
+class Triton(_Section):
+    url: str = "embedded"  # or grpc://host:port
+    token: str = ""
+    models: Path = Path("triton_models")
+    deadline_seconds: float = Field(300, gt=0)
+
+
+class Rules(_Section):
+    directory: Path = Path("dicom_rules")
+
+
+class Completion(_Section):
+    quiet_seconds: float = Field(30, gt=0)
+    grid_seconds: float = Field(10, gt=0)
+    settle_seconds: float = Field(2, gt=0)
+    longest_seconds: float = Field(600, gt=0)
+
+
+class SourceSettings(_Section):
+    name: str
+    ae_title: AETitle
+    hosts: tuple[str, ...] = ()
+    quiet_seconds: float | None = Field(None, gt=0)
+
+
+class DestinationSettings(_Section):
+    name: str
+    kind: Literal["dicom", "folder"]
+    ae_title: AETitle | None = None
+    host: str = ""
+    port: Port = 104
+    path: Path | None = None
+    timeout_seconds: float = Field(60, gt=0)
+
+
+class Settings(_Section):
+    node: Node = Node()
+    dicom: Dicom = Dicom()
+    http: Http = Http()
+    database: DatabaseSettings = DatabaseSettings()
+    storage: Storage = Storage()
+    triton: Triton = Triton()
+    rules: Rules = Rules()
+    completion: Completion = Completion()
+    source: tuple[SourceSettings, ...] = ()
+    destination: tuple[DestinationSettings, ...] = ()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.node.data_dir / 'node.db'}"
+
+    @property
+    def instances(self) -> Path:
+        return Path(self.storage.url.removeprefix("file:")) if self.storage.url else self.node.data_dir / "instances"
+
+
+def load(path: Path | None, environment: dict[str, str] | None = None) -> Settings:
+    """Read the settings. Raises BadConfiguration naming the file and key.
+
+    Without a path, node.toml in the working folder is read when there is one.
+    """
+    values: dict[str, Any] = {}
+    where = "environment"
+    file = path or (Path("node.toml") if Path("node.toml").is_file() else None)
+    if file is not None:
+        where = str(file)
+        values = _read(file)
+    _overlay(values, os.environ if environment is None else environment)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as wrong:
+        raise _named(where, wrong) from wrong
+    _check_destinations(where, settings)
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise BadConfiguration(str(file), "no such file", "Copy deploy/node.example.toml and edit it") from missing
+    except OSError as unreadable:
+        raise BadConfiguration(str(file), f"cannot be read ({unreadable.strerror})") from unreadable
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        raise BadConfiguration(str(file), f"not TOML: {broken}") from broken
+
+
+def _overlay(values: dict[str, Any], environment: Any) -> None:
+    for name, value in environment.items():
+        section, separator, key = name.removeprefix("MRICORE_").partition("__")
+        if name.startswith("MRICORE_") and separator:
+            values.setdefault(section.lower(), {})[key.lower()] = value
+
+
+def _named(where: str, wrong: ValidationError) -> BadConfiguration:
+    first = wrong.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return BadConfiguration(f"{where}: {key}", "unknown key", "deploy/node.example.toml lists every key")
+    return BadConfiguration(f"{where}: {key}", first["msg"][0].lower() + first["msg"][1:])
+
+
+def _check_destinations(where: str, settings: Settings) -> None:
+    seen: set[str] = set()
+    for one in settings.destination:
+        at = f"{where}: destination {one.name}"
+        if one.name in seen:
+            raise BadConfiguration(at, "two destinations have this name")
+        if one.kind == "dicom" and not (one.ae_title and one.host):
+            raise BadConfiguration(at, "a dicom destination needs ae_title and host")
+        if one.kind == "folder" and one.path is None:
+            raise BadConfiguration(at, "a folder destination needs path")
+        seen.add(one.name)
