@@ -32,7 +32,7 @@ def identity(ds: Dataset) -> Identity:
     study_date = read.first("StudyDate")
     return Identity(
         patient_id=read.text("PatientID").strip(),
-        patient_name=read.text("PatientName").strip(),
+        patient_name=read.text("PatientName").strip().rstrip("="),
         accession_number=read.text("AccessionNumber").strip(),
         study_date=study_date if len(study_date) == 8 and study_date.isascii() and study_date.isdigit() else "",
         study_description=read.text("StudyDescription").strip(),

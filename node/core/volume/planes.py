@@ -77,7 +77,9 @@ def _distinct(instances: Sequence[Facts]) -> list[Facts]:
 
 
 def _no_image(images: Sequence[Facts]) -> str | None:
-    return None if images else "the series has no image"
+    if not images:
+        return "the series has no image"
+    return None if all(image.sop_instance_uid for image in images) else "SOPInstanceUID is absent"
 
 
 def _several_series(images: Sequence[Facts]) -> str | None:
