@@ -1,0 +1,223 @@
+"""Conditions as trees, and what a series makes of them.
+
+Conditions are values: two that ask the same are equal, so a rule set asks each question once. Evaluating gives the
+same tree with a truth value in every node, which is also the whole explanation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from node.core.rules.attributes import Operand
+from node.core.rules.kinds import Kind
+from node.core.rules.operators import Literal, Operator, quoted, same
+from node.core.rules.reading import Known, Reading, Unknown
+from node.core.rules.subject import Subject
+from node.core.rules.truth import Truth, all_of, any_of, negated
+
+_UNDECIDED = "holds several values, and only some of them do: say any, all or first"
+
+
+class Quantifier(StrEnum):
+    """Which of several values must do."""
+
+    AGREED = "agreed"  # the default: all alike, or the answer is unknown
+    AMONG = "among"  # one of the values that all instances agree on
+    ANY = "any"  # one value in any place of any instance
+    ALL = "all"  # every value in every place of every instance
+    FIRST = "first"  # the first of the values that all instances agree on
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a series makes of one condition."""
+
+    condition: Condition
+    truth: Truth
+    parts: tuple[Verdict, ...] = ()
+    reading: Reading | None = None  # of a leaf
+
+
+Memo = dict[int, Verdict]  # by identity of the condition: equal ones are one object in a rule set
+
+
+@dataclass(frozen=True)
+class Test:
+    """One question to the value of one attribute or fact."""
+
+    __test__ = False  # pytest: not a test class
+
+    operand: Operand
+    operator: Operator
+    quantifier: Quantifier = Quantifier.AGREED
+
+    @property
+    def text(self) -> str:
+        """The question in words."""
+        spoken = f"{self.quantifier} " if self.quantifier in _SPOKEN else ""
+        return f"{self.operand.text} {spoken}{self.operator.text}"
+
+    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+        """The answer for a series."""
+        known = memo.get(id(self))
+        if known is None:
+            known = memo[id(self)] = self._evaluate(subject)
+        return known
+
+    def _evaluate(self, subject: Subject) -> Verdict:
+        if self.quantifier in (Quantifier.ANY, Quantifier.ALL):
+            return self._everywhere(subject.every(self.operand))
+        reading = subject.reading(self.operand)
+        if isinstance(reading, Unknown):
+            return Verdict(self, Truth.UNKNOWN, reading=reading)
+        truth = self._of(reading)
+        seen = Unknown(_UNDECIDED, shown=reading.shown) if truth is Truth.UNKNOWN else reading
+        return Verdict(self, truth, reading=seen)
+
+    def _of(self, known: Known) -> Truth:
+        if self.quantifier is Quantifier.FIRST:
+            return Truth.of(self.operator.holds(known.values[0]))
+        if self.quantifier is Quantifier.AMONG or self.operand.kind is Kind.NAME:
+            return Truth.of(any(self.operator.holds(value) for value in known.values))
+        answers = {self.operator.holds(value) for value in known.values}
+        return Truth.of(answers.pop()) if len(answers) == 1 else Truth.UNKNOWN
+
+    def _everywhere(self, found: tuple[Reading, ...]) -> Verdict:
+        truths = [self._in_place(reading) for reading in found]
+        truth = any_of(truths) if self.quantifier is Quantifier.ANY else all_of(truths)
+        if not found:
+            return Verdict(self, Truth.UNKNOWN, reading=Unknown("is missing", present=False))
+        decided = next((reading for reading, one in zip(found, truths, strict=True) if one is truth), found[0])
+        return Verdict(self, truth, reading=decided)
+
+    def _in_place(self, reading: Reading) -> Truth:
+        if isinstance(reading, Unknown):
+            return Truth.UNKNOWN
+        answers = (self.operator.holds(value) for value in reading.values)
+        some = self.quantifier is Quantifier.ANY or self.operand.kind is Kind.NAME
+        return Truth.of(any(answers) if some else all(answers))
+
+
+@dataclass(frozen=True)
+class Exists:
+    """Whether an attribute holds anything, readable or not."""
+
+    operand: Operand
+    wanted: bool
+
+    @property
+    def text(self) -> str:
+        """The question in words."""
+        return f"{self.operand.text} {'exists' if self.wanted else 'does not exist'}"
+
+    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+        """The answer for a series; unknown when only some instances hold it."""
+        known = memo.get(id(self))
+        if known is None:
+            known = memo[id(self)] = self._evaluate(subject)
+        return known
+
+    def _evaluate(self, subject: Subject) -> Verdict:
+        found = subject.every(self.operand)
+        present = {isinstance(reading, Known) or reading.present for reading in found} or {False}
+        truth = Truth.UNKNOWN if len(present) == 2 else Truth.of(present == {self.wanted})
+        return Verdict(self, truth, reading=subject.reading(self.operand))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All values of an attribute, in their order."""
+
+    operand: Operand
+    literals: tuple[Literal, ...]
+
+    @property
+    def text(self) -> str:
+        """The question in words."""
+        return f"{self.operand.text} equals [{', '.join(quoted(literal) for literal in self.literals)}]"
+
+    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+        """The answer for a series."""
+        reading = subject.reading(self.operand)
+        if isinstance(reading, Unknown):
+            return Verdict(self, Truth.UNKNOWN, reading=reading)
+        alike = len(reading.values) == len(self.literals) and all(
+            same(value, literal.value) for value, literal in zip(reading.values, self.literals, strict=True)
+        )
+        return Verdict(self, Truth.of(alike), reading=reading)
+
+
+@dataclass(frozen=True)
+class All:
+    """Every part holds. Of no parts: always."""
+
+    parts: tuple[Condition, ...]
+
+    @property
+    def text(self) -> str:
+        """The condition in words."""
+        return " and ".join(_bracketed(part) for part in self.parts) or "always"
+
+    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+        """The answer for a series, with the answer of every part."""
+        parts = tuple([part.evaluate(subject, memo) for part in self.parts])
+        return Verdict(self, all_of([part.truth for part in parts]), parts)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+    @property
+    def text(self) -> str:
+        """The condition in words."""
+        return " or ".join(_bracketed(part) for part in self.parts)
+
+    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+        """The answer for a series, with the answer of every part."""
+        parts = tuple([part.evaluate(subject, memo) for part in self.parts])
+        return Verdict(self, any_of([part.truth for part in parts]), parts)
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite; unknown stays unknown."""
+
+    part: Condition
+
+    @property
+    def text(self) -> str:
+        """The condition in words."""
+        return f"not {_bracketed(self.part)}"
+
+    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+        """The answer for a series, with the answer of the part."""
+        verdict = self.part.evaluate(subject, memo)
+        return Verdict(self, negated(verdict.truth), (verdict,))
+
+
+Leaf = Test | Exists | Whole
+Condition = Leaf | All | AnyOf | Not
+
+_SPOKEN = frozenset({Quantifier.ANY, Quantifier.ALL, Quantifier.FIRST})
+
+
+def _bracketed(condition: Condition) -> str:
+    return condition.text if isinstance(condition, Leaf) else f"({condition.text})"
+
+
+def deciding(verdict: Verdict) -> tuple[Verdict, ...]:
+    """The leaves that made the answer what it is: fewer could not have been enough."""
+    parts = verdict.parts
+    if not parts:
+        return (verdict,) if isinstance(verdict.condition, Leaf) else ()
+    together = isinstance(verdict.condition, All) and verdict.truth is Truth.TRUE
+    together |= isinstance(verdict.condition, AnyOf) and verdict.truth is Truth.FALSE
+    if together:
+        return tuple(leaf for part in parts for leaf in deciding(part))
+    if isinstance(verdict.condition, Not):
+        return deciding(parts[0])
+    return deciding(next(part for part in parts if part.truth is verdict.truth))

@@ -1,0 +1,140 @@
+"""Where in one data set an attribute stands: at the top, in sequence items, or in functional groups.
+
+Enhanced multi-frame objects keep per-image attributes in functional groups (PS3.3 C.7.6.16.1.1): a keyword that is
+not at the top is looked up there under the very same keyword, in the shared groups first, then frame by frame.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+from pydicom.tag import BaseTag, Tag
+
+from node.core.rules.attributes import Attribute, Step
+from node.core.rules.reading import MISSING, Reading, Unknown, read_element
+
+Element = DataElement | RawDataElement
+Memo = dict[tuple[object, ...], Reading]  # what equal bytes were read as: the instances of a series repeat themselves
+Terms = tuple[str, ...]
+
+_CHARACTER_SET = Tag(0x00080005)
+_SHARED, _PER_FRAME = Tag(0x52009229), Tag(0x52009230)
+# What pydicom raises, or warns of where warnings are errors, on malformed sequences.
+_UNREADABLE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
+    TypeError, ValueError, Warning, struct.error,
+)  # fmt: skip
+
+
+def readings(ds: Dataset, attribute: Attribute, memo: Memo) -> tuple[Reading, ...]:
+    """The attribute wherever the instance holds it: once, or once for each frame or sequence item."""
+    top = _file_meta(ds) if attribute.path[0].tag.group == 2 else ds
+    terms = _terms(top, ())
+    first, *rest = attribute.path
+    holders = _holders(top, first)
+    if not rest:
+        return tuple(_read(holder, first, attribute, terms, memo) for holder in holders)
+    return tuple(reading for holder in holders for reading in _descend(holder, attribute.path, attribute, terms, memo))
+
+
+def _descend(ds: Dataset, path: tuple[Step, ...], attribute: Attribute, terms: Terms, memo: Memo) -> Iterator[Reading]:
+    """The element at the end of the path in every item on the way."""
+    step, rest = path[0], path[1:]
+    if not rest:
+        yield _read(ds, step, attribute, terms, memo)
+        return
+    items = _items(ds, step.tag)
+    if isinstance(items, Unknown):
+        yield items
+        return
+    for item in items:
+        yield from _descend(item, rest, attribute, _terms(item, terms), memo)
+
+
+def _read(ds: Dataset, step: Step, attribute: Attribute, terms: Terms, memo: Memo) -> Reading:
+    tag = _reserved(ds, step) if step.creator else step.tag
+    element = None if tag is None else element_of(ds, tag)
+    if not isinstance(element, RawDataElement):
+        return read_element(element, attribute.vr, attribute.kind, terms)
+    key = (element.VR, element.value, element.is_little_endian, terms)
+    if key not in memo:
+        memo[key] = read_element(element, attribute.vr, attribute.kind, terms)
+    return memo[key]
+
+
+def element_of(ds: Dataset, tag: BaseTag) -> Element | None:
+    """The element as it was received, without pydicom's conversion."""
+    element: Element | None = ds.get_item(tag, keep_deferred=True)
+    return element
+
+
+def _file_meta(ds: Dataset) -> Dataset:
+    meta = getattr(ds, "file_meta", None)
+    return meta if isinstance(meta, Dataset) else Dataset()
+
+
+def _terms(ds: Dataset, inherited: Terms) -> Terms:
+    """The character sets that hold in a data set or item (PS3.3 C.12.1.1.2)."""
+    element = element_of(ds, _CHARACTER_SET)
+    if element is None:
+        return inherited
+    value = element.value
+    if isinstance(value, bytes):
+        return tuple(value.decode("ascii", "replace").strip(" \0").split("\\"))
+    return tuple(str(term) for term in ([value] if isinstance(value, str) else value or ()))
+
+
+def _reserved(ds: Dataset, step: Step) -> BaseTag | None:
+    """The tag of a private element in the block that its creator reserved (PS3.5 section 7.8.1)."""
+    group = step.tag.group
+    for block in range(0x10, 0x100):
+        creator = element_of(ds, BaseTag(group << 16 | block))
+        value = creator.value if creator is not None else None
+        text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+        if isinstance(text, str) and text.strip(" \0") == step.creator:
+            return BaseTag(group << 16 | block << 8 | step.tag.element & 0xFF)
+    return None
+
+
+def _items(ds: Dataset, tag: BaseTag) -> list[Dataset] | Unknown:
+    element = element_of(ds, tag)
+    if element is None:
+        return MISSING
+    try:
+        value = ds[tag].value if isinstance(element, RawDataElement) else element.value
+        items = list(value) if isinstance(value, Items) else []
+    except _UNREADABLE:
+        return Unknown("lies in a sequence that cannot be read")
+    return items or MISSING
+
+
+def _holders(ds: Dataset, step: Step) -> list[Dataset]:
+    """The data sets that hold the element: the instance itself, or items of its functional groups."""
+    if step.creator or step.tag in ds or not (_SHARED in ds or _PER_FRAME in ds):
+        return [ds]
+    shared = _in_groups(ds, _SHARED, step.tag)
+    if any(shared):
+        return [macro for frame in shared for macro in frame]
+    frames = _in_groups(ds, _PER_FRAME, step.tag)
+    if not any(frames):
+        return [ds]
+    return [macro for frame in frames for macro in frame or [Dataset()]]
+
+
+def _in_groups(ds: Dataset, groups: BaseTag, tag: BaseTag) -> list[list[Dataset]]:
+    """For each item of the functional groups, the macros that hold the tag."""
+    items = _items(ds, groups)
+    if isinstance(items, Unknown):
+        return []
+    return [[macro for macro in _macros(item) if tag in macro] for item in items]
+
+
+def _macros(item: Dataset) -> Iterator[Dataset]:
+    for tag in list(item.keys()):
+        found = _items(item, BaseTag(tag))
+        if not isinstance(found, Unknown):
+            yield from found
