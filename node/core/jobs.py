@@ -83,5 +83,5 @@ _LONGEST_WAIT = timedelta(minutes=15)
 
 def wait_before(attempts: int, jitter: float) -> timedelta:
     """How long to wait before the next attempt: doubling from 2 s, at most 15 min, spread by `jitter` in 0..1."""
-    wait = min(_FIRST_WAIT * 2 ** min(attempts, 16), _LONGEST_WAIT)
+    wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts, 16)), _LONGEST_WAIT)
     return wait * (0.75 + 0.5 * jitter)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
@@ -70,7 +70,10 @@ def due(database: Database, now: datetime, limit: int = 20) -> list[str]:
 def next_look(database: Database) -> datetime | None:
     """When the next waiting series is to be looked at."""
     with database.reading() as connection:
-        return connection.scalar(select(func.min(series.c.look_at)).where(series.c.state == SeriesState.WAITING))
+        soonest: datetime | None = connection.scalar(
+            select(func.min(series.c.look_at)).where(series.c.state == SeriesState.WAITING)
+        )
+        return soonest
 
 
 def waiting(database: Database, series_instance_uid: str) -> WaitingSeries | None:
@@ -168,7 +171,7 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
     return True
 
 
-def _unchanged(seen: WaitingSeries) -> object:
+def _unchanged(seen: WaitingSeries) -> ColumnElement[bool]:
     return (
         (series.c.series_instance_uid == seen.series_instance_uid)
         & (series.c.state == SeriesState.WAITING)

@@ -1,0 +1,203 @@
+"""Storage SCU (PS3.4 annex B): sends DICOM files byte for byte over one association.
+
+pynetdicom's own `send_c_store` decodes and encodes again, and its reactor thread can take a fast peer's response
+away from it (both look at one queue, and the flag that should keep them apart is checked before it is set). So the
+reactor is stopped for good before the first message, and messages go through the DIMSE provider directly.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from ssl import SSLContext
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import UID
+from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.presentation import PresentationContext
+
+from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Head, read_head
+from node.errors import BadInstance, DestinationUnavailable
+
+_EXPLICIT, _IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+_CONVERTIBLE = frozenset({_EXPLICIT, _IMPLICIT})
+_MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A Storage SCP."""
+
+    ae_title: str
+    host: str
+    port: int
+    calling_ae: str
+    timeout_seconds: float = 60
+    tls: SSLContext | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the peer said to one file. `status` is None when no presentation context takes it."""
+
+    path: Path
+    status: int | None
+    comment: str
+
+
+def read_file_head(path: Path) -> Head:
+    """File meta information of a file. Raises BadInstance when it is not a DICOM file."""
+    try:
+        with path.open("rb") as file:
+            return read_head(file.read(1 << 16))
+    except OSError as unreadable:
+        raise BadInstance(f"cannot be read ({unreadable.strerror})") from unreadable
+
+
+def send(peer: Peer, files: Sequence[tuple[Path, Head]]) -> Iterator[Answered]:
+    """Send files in order, yielding each answer. Raises DestinationUnavailable when the peer cannot be used.
+
+    More kinds of files than one association can negotiate are sent over several.
+    """
+    for group in _groups(files):
+        with _association(peer, {(head.sop_class_uid, head.transfer_syntax_uid) for _, head in group}) as association:
+            for number, (path, head) in enumerate(group):
+                yield _send_one(association, peer, path, head, number % 0xFFFF + 1)
+
+
+def echo(peer: Peer) -> None:
+    """C-ECHO. Raises DestinationUnavailable when the peer does not answer it."""
+    with _association(peer, {("1.2.840.10008.1.1", _IMPLICIT)}) as association:
+        status = association.send_c_echo()
+        if not status or status.Status != 0:
+            raise DestinationUnavailable(f"{_named(peer)} does not answer C-ECHO")
+
+
+def _groups(files: Iterable[tuple[Path, Head]]) -> Iterator[list[tuple[Path, Head]]]:
+    group: list[tuple[Path, Head]] = []
+    kinds: set[tuple[str, str]] = set()
+    for one in files:
+        kind = (one[1].sop_class_uid, one[1].transfer_syntax_uid)
+        if len({*kinds, kind} | {(uid, _IMPLICIT) for uid, _ in {*kinds, kind}}) > _MOST_CONTEXTS:
+            yield group
+            group, kinds = [], set()
+        group.append(one)
+        kinds.add(kind)
+    if group:
+        yield group
+
+
+@contextmanager
+def _association(peer: Peer, kinds: set[tuple[str, str]]) -> Iterator[Association]:
+    ae = AE(ae_title=peer.calling_ae)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = peer.timeout_seconds
+    ae.network_timeout = None
+    association = ae.associate(
+        peer.host,
+        peer.port,
+        contexts=_contexts(kinds),
+        ae_title=peer.ae_title,
+        max_pdu=262144,
+        tls_args=(peer.tls, peer.host) if peer.tls else None,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
+    )
+    if not association.is_established:
+        why = "rejects the association" if association.is_rejected else "cannot be reached"
+        raise DestinationUnavailable(f"{_named(peer)} {why}")
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _contexts(kinds: set[tuple[str, str]]) -> list[PresentationContext]:
+    """One context per SOP class and transfer syntax, so that the peer can take each it knows (PS3.8 9.3.2.2)."""
+    wanted = set(kinds)
+    for sop_class_uid, transfer_syntax_uid in kinds:
+        if transfer_syntax_uid in _CONVERTIBLE:
+            wanted.add((sop_class_uid, _IMPLICIT))
+    return [build_context(sop_class, syntax) for sop_class, syntax in sorted(wanted)]
+
+
+def _no_delay(event: evt.Event) -> None:
+    """An SR is smaller than one segment: Nagle's algorithm would hold it back for 40 ms."""
+    transport = event.assoc.dul.socket
+    if transport and transport.socket:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _stop_reactor(association: Association) -> None:
+    """Let the association's own thread come to rest, so that it takes no response from the queue."""
+    association._reactor_checkpoint.clear()
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < 0.01:
+        if not association._is_paused:
+            quiet_since = time.monotonic()
+        time.sleep(0.001)
+
+
+def _send_one(association: Association, peer: Peer, path: Path, head: Head, message_id: int) -> Answered:
+    context = _context_for(association, head)
+    if context is None or context.context_id is None:
+        return Answered(path, None, "no presentation context accepted for this SOP class and transfer syntax")
+    if association._reactor_checkpoint.is_set():
+        _stop_reactor(association)
+    request = C_STORE()
+    request.MessageID = message_id
+    request.AffectedSOPClassUID = UID(head.sop_class_uid)
+    request.AffectedSOPInstanceUID = UID(head.sop_instance_uid)
+    request.Priority = 0x02
+    request.DataSet = BytesIO(_data_set(path, head, str(context.transfer_syntax[0])))
+    association.dimse.send_msg(request, context.context_id)
+    _, response = association.dimse.get_msg(block=True)
+    status = response.Status if isinstance(response, C_STORE) else None
+    if not isinstance(response, C_STORE) or status is None:
+        if association.is_established:
+            association.abort()
+        raise DestinationUnavailable(f"{_named(peer)} did not answer a C-STORE")
+    return Answered(path, status, str(response.ErrorComment or ""))
+
+
+def _context_for(association: Association, head: Head) -> PresentationContext | None:
+    mine = [one for one in association.accepted_contexts if one.abstract_syntax == head.sop_class_uid]
+    for one in mine:
+        if one.transfer_syntax[0] == head.transfer_syntax_uid:
+            return one
+    if head.transfer_syntax_uid in _CONVERTIBLE:
+        return next((one for one in mine if str(one.transfer_syntax[0]) in _CONVERTIBLE), None)
+    return None
+
+
+def _data_set(path: Path, head: Head, transfer_syntax_uid: str) -> bytes:
+    """The encoded data set; written anew only when the peer insists on Implicit VR Little Endian, or on Explicit."""
+    if transfer_syntax_uid == head.transfer_syntax_uid:
+        with path.open("rb") as file:
+            file.seek(head.data_set_at)
+            return file.read()
+    try:
+        ds: Dataset = dcmread(path)
+    except (InvalidDicomError, ValueError, OSError) as broken:
+        raise BadInstance("cannot be read for another transfer syntax") from broken
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, transfer_syntax_uid == _IMPLICIT
+    del ds.file_meta
+    write_dataset(buffer, ds)
+    return buffer.getvalue()
+
+
+def _named(peer: Peer) -> str:
+    return f"{peer.ae_title}@{peer.host}:{peer.port}"
