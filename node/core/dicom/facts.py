@@ -73,6 +73,8 @@ class Facts:
     images_in_series: int | None  # GE (0025,xx07)
     number_of_temporal_positions: int | None  # (0020,0105)
     number_of_slices: int | None  # Philips (2001,xx18), GE (0021,xx4F)
+    concatenation_uid: str  # parts of one multi-frame image that was sent as several (PS3.3 C.7.6.16.1.3)
+    concatenation_total: int | None  # InConcatenationTotalNumber
     tiles: int | None  # slices tiled into one image (mosaic); 0 when it is one but does not say how many
     has_pixels: bool
     multi_frame: bool
@@ -110,6 +112,8 @@ def facts(ds: Dataset, *, has_pixels: bool | None = None) -> Facts:
         images_in_series=read.integer(read.private(0x0025, "GEMS_SERS_01", 0x07), "SL"),
         number_of_temporal_positions=read.integer("NumberOfTemporalPositions", "IS"),
         number_of_slices=_number_of_slices(read),
+        concatenation_uid=read.first("ConcatenationUID"),
+        concatenation_total=read.integer("InConcatenationTotalNumber", "US"),
         tiles=_tiles(read),
         has_pixels=_has_pixels(ds) if has_pixels is None else has_pixels,
         multi_frame=multi_frame,

@@ -39,7 +39,7 @@ class Plane:
 def planes(instances: Sequence[Facts]) -> list[Plane]:
     """All planes in an order that does not depend on arrival. Raises NotProcessable when one cannot be placed."""
     images = _distinct(instances)
-    for fault in (_no_image, _several_series, _mosaic, _no_pixels, _color, _matrix, _frames, _reference):
+    for fault in (_no_image, _several_series, _mosaic, _no_pixels, _color, _matrix, _frames, _parts, _reference):
         reason = fault(images)
         if reason:
             raise NotProcessable(reason)
@@ -127,6 +127,16 @@ def _frame_fault(image: Facts) -> str:
             "PerFrameFunctionalGroupsSequence: nothing says where its frames lie"
         )
     return f"a multi-frame image declares {image.number_of_frames} frames and describes {len(image.frames)}"
+
+
+def _parts(images: Sequence[Facts]) -> str | None:
+    """A multi-frame image that was sent in parts must have them all: an end would go missing unseen."""
+    for uid in sorted({image.concatenation_uid for image in images} - {""}):
+        members = [image for image in images if image.concatenation_uid == uid]
+        total = max(image.concatenation_total or 0 for image in members)
+        if len(members) < total:
+            return f"{len(members)} of the {total} parts of a concatenation are here"
+    return None
 
 
 def _reference(images: Sequence[Facts]) -> str | None:
