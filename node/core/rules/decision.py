@@ -87,6 +87,11 @@ class Decision:
     tags: tuple[str, ...]
     outcomes: tuple[Outcome, ...]  # one for each rule, in order
 
+    @property
+    def taken(self) -> bool:
+        """Whether a rule settled the series; otherwise the rule set's `otherwise` did."""
+        return bool(self.rule)
+
     def for_volumes(self, keys: Iterable[str]) -> tuple[tuple[Inference, str], ...]:
         """The jobs for the volumes the series turned out to have: no model twice on one volume."""
         volumes = tuple(keys)
