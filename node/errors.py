@@ -11,6 +11,7 @@
     └── Permanent               the same work will fail again: state the reason and stop
         ├── NotProcessable      this series cannot be what a model needs (a sentence for people)
         ├── ModelFailed         the model raised, or answered something else than its card promises
+        ├── ResultRejected      our own check found a result that is not what the model said
         ├── DestinationRefused  a PACS will never take this object
         └── BadInstance         these bytes are not a DICOM instance that can be kept or decoded
 
@@ -66,6 +67,10 @@ class NotProcessable(Permanent):
 
 class ModelFailed(Permanent):
     """The model raised, or its answer breaks the contract of its card."""
+
+
+class ResultRejected(Permanent):
+    """A result does not say what the model said; it never leaves the node."""
 
 
 class DestinationRefused(Permanent):

@@ -147,3 +147,18 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(
             f"the storage folder cannot be used ({errno.errorcode.get(broken.errno or 0)})"
         ) from broken
+
+
+def write_whole(path: Path, content: bytes) -> str:
+    """Write a file that appears whole or not at all, durable on return; its sha256."""
+    with _translated():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unnamed = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with unnamed.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unnamed.replace(path)
+        sync_folder(path.parent)
+        sync_folder(path.parent.parent)
+    return hashlib.sha256(content).hexdigest()

@@ -67,14 +67,17 @@ def _inflate(head: bytes | bytearray | memoryview) -> bytes:
         raise BadInstance("the deflated data set cannot be inflated") from broken
 
 
-def header(head: bytes, transfer_syntax_uid: str) -> Dataset:
-    """The elements up to group 0020 as a pydicom Dataset; those that could be read, where the bytes are bad."""
+def header(head: bytes, transfer_syntax_uid: str, *, whole: bool = False) -> Dataset:
+    """The elements up to the series' UID as a pydicom Dataset, or all up to the pixels when `whole`.
+
+    Empty when the bytes cannot be read.
+    """
     try:
         return read_dataset(
             BytesIO(_inflate(head) if transfer_syntax_uid == DEFLATED else head),
             is_implicit_VR=transfer_syntax_uid == IMPLICIT_LITTLE_ENDIAN,
             is_little_endian=transfer_syntax_uid != EXPLICIT_BIG_ENDIAN,
-            stop_when=_behind_identity,
+            stop_when=_before_pixels if whole else _behind_identity,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OSError, struct.error, RecursionError, BadInstance):
         return Dataset()  # what pydicom raises on cut or crafted bytes; the UIDs were read without it
@@ -82,6 +85,10 @@ def header(head: bytes, transfer_syntax_uid: str) -> Dataset:
 
 def _behind_identity(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return int(tag) > _SERIES
+
+
+def _before_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return int(tag) >= 0x7FE00008
 
 
 class _Walker:

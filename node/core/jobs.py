@@ -49,7 +49,7 @@ class Finding:
 
     number: int
     label: str
-    volume_ml: float
+    volume_ml: float | None  # None where the thickness of a single slice is not known
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class MadeResult:
 
     kind: str  # SEG, SR
     sop_class_uid: str
+    series_instance_uid: str
     sop_instance_uid: str
     path: str  # relative to the results folder
     sha256: str

@@ -149,6 +149,7 @@ def _keep_result(connection: Connection, kept: Job, one: MadeResult) -> None:
             job_id=kept.id,
             kind=one.kind,
             sop_class_uid=one.sop_class_uid,
+            series_instance_uid=one.series_instance_uid,
             sop_instance_uid=one.sop_instance_uid,
             path=one.path,
             sha256=one.sha256,
@@ -174,7 +175,15 @@ def results(database: Database, job_id: int) -> list[MadeResult]:
     wanted = select(result).where(result.c.job_id == job_id).order_by(result.c.id)
     with database.reading() as connection:
         return [
-            MadeResult(row.kind, row.sop_class_uid, row.sop_instance_uid, row.path, row.sha256, row.size)
+            MadeResult(
+                row.kind,
+                row.sop_class_uid,
+                row.series_instance_uid,
+                row.sop_instance_uid,
+                row.path,
+                row.sha256,
+                row.size,
+            )
             for row in connection.execute(wanted)
         ]
 

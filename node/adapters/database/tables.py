@@ -199,6 +199,7 @@ result = Table(
     Column("job_id", Integer, ForeignKey("job.id"), nullable=False),
     Column("kind", String(8), nullable=False),  # SEG, SR
     Column("sop_class_uid", UID, nullable=False),
+    Column("series_instance_uid", UID, nullable=False),
     Column("sop_instance_uid", UID, nullable=False),
     Column("path", String(200), nullable=False),
     Column("sha256", String(64), nullable=False),

@@ -181,6 +181,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("sop_class_uid", sa.String(length=128), nullable=False),
+        sa.Column("series_instance_uid", sa.String(length=128), nullable=False),
         sa.Column("sop_instance_uid", sa.String(length=128), nullable=False),
         sa.Column("path", sa.String(length=200), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),

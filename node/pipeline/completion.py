@@ -1,0 +1,175 @@
+"""Completion: a waiting series is judged by stored facts and the time; a complete one is given to the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from pydicom.dataset import Dataset
+
+from node.adapters.database import Database
+from node.adapters.database import series as rows
+from node.adapters.database.series import StoredInstance, WaitingSeries
+from node.adapters.files import Files
+from node.adapters.headers import read_header
+from node.core.completion import Arrivals, Known, Policy, judge
+from node.core.dicom import Facts, facts, from_json, to_json
+from node.core.jobs import NewJob
+from node.core.rules import EACH, Decision, Disposition, FactValue, Inference, RuleSet, Subject, decide
+from node.core.states import SeriesState
+from node.core.volume import Volume, orientation, volumes
+from node.errors import BadInstance, NotProcessable
+
+_log = structlog.get_logger(__name__)
+
+_NEVER = timedelta(days=3650)
+
+_STATES = {
+    Disposition.INFER: SeriesState.ROUTED,
+    Disposition.HOLD: SeriesState.HELD,
+    Disposition.IGNORE: SeriesState.FILTERED,
+}
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Looks at series that wait."""
+
+    database: Database
+    files: Files
+    clock: Callable[[], datetime]
+    rule_set: Callable[[], RuleSet]
+    policy: Callable[[str], Policy]  # by the calling AE title
+    known: Callable[[WaitingSeries, Sequence[Facts]], Known] = lambda _series, _facts: Known()
+
+    def look(self) -> int:
+        """Judge every series that is due; the number of those that turned out to be complete."""
+        due = rows.due(self.database, self.clock())
+        return sum(self._judge(uid) for uid in due)
+
+    def next_look(self) -> datetime | None:
+        return rows.next_look(self.database)
+
+    def _judge(self, series_instance_uid: str) -> bool:
+        seen = rows.waiting(self.database, series_instance_uid)
+        if seen is None:
+            return False
+        read = self._facts(seen)
+        now = self.clock()
+        verdict = judge(
+            list(read.values()),
+            Arrivals(seen.first_at, seen.last_at),
+            self.known(seen, list(read.values())),
+            self.policy(seen.calling_ae),
+            now,
+        )
+        if not verdict.complete:
+            rows.postpone(self.database, seen, verdict.look_again_at or now + _NEVER, verdict.sentence)
+            return False
+        return self._route(seen, read, verdict.sentence)
+
+    def _facts(self, seen: WaitingSeries) -> dict[str, Facts]:
+        """SOP Instance UID → facts; headers that nobody read yet are read now and remembered."""
+        known = {one.sop_instance_uid: from_json(one.facts) for one in seen.instances if one.facts}
+        new = {
+            one.sop_instance_uid: facts(self._header(one))
+            for one in seen.instances
+            if one.sop_instance_uid not in known
+        }
+        rows.remember_facts(self.database, {uid: to_json(one) for uid, one in new.items()})
+        return known | new
+
+    def _header(self, one: StoredInstance) -> Dataset:
+        try:
+            return read_header(self.files.path(one.path))
+        except BadInstance as bad:
+            _log.warning("header not readable", sop_instance_uid=one.sop_instance_uid, reason=str(bad))
+            return Dataset()  # its facts say nothing: the volume step will name it
+
+    def _route(self, seen: WaitingSeries, read: Mapping[str, Facts], evidence: str) -> bool:
+        subject, found = self._subject(seen, list(read.values()))
+        decision = decide(self.rule_set(), subject)
+        jobs = _jobs(decision, found) if decision.disposition is Disposition.INFER else []
+        verdict = rows.Verdict(
+            state=_STATES[decision.disposition],
+            reason=decision.reason,
+            evidence=evidence,
+            rule_set_version=decision.rule_set,
+            outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
+            jobs=jobs,
+        )
+        settled = rows.settle(self.database, seen, verdict, self.clock())
+        if settled:
+            _log.info(
+                "series complete",
+                series_instance_uid=seen.series_instance_uid,
+                instances=len(seen.instances),
+                evidence=evidence,
+                state=verdict.state.value,
+                reason=decision.reason,
+            )
+        return settled
+
+    def _subject(self, seen: WaitingSeries, read: Sequence[Facts]) -> tuple[Subject, tuple[Volume, ...]]:
+        found = _volumes(read)
+        headers = [self._header(one) for one in seen.instances]
+        return Subject(headers, _series_facts(seen, read, found)), found
+
+
+def _volumes(read: Sequence[Facts]) -> tuple[Volume, ...]:
+    """Those there are; none is no fault here: a rule may still take the series, and the job will say why not."""
+    try:
+        return volumes(read)
+    except NotProcessable:
+        return ()
+
+
+def _series_facts(seen: WaitingSeries, read: Sequence[Facts], found: Sequence[Volume]) -> dict[str, FactValue]:
+    largest = max(found, key=lambda one: len(one.slices), default=None)
+    values: dict[str, FactValue] = {
+        "series.instances": len(seen.instances),
+        "series.frames": sum(max(1, len(one.frames)) for one in read),
+        "series.volumes": len(found),
+        "series.sop_class": sorted({one.sop_class_uid for one in seen.instances}),
+        "series.sender": seen.calling_ae,
+        "series.sender_host": seen.host,
+        "series.called_ae": seen.called_ae,
+    }
+    if largest is not None:
+        values["series.slices"] = len(largest.slices)
+        values["series.spacing"] = largest.slice_spacing
+        values["series.orientation"] = orientation(largest)
+    return values
+
+
+def _outcome(rule: str, standing: str, sentence: str) -> dict[str, object]:
+    return {"rule": rule, "standing": standing, "why": sentence}
+
+
+def _jobs(decision: Decision, found: Sequence[Volume]) -> list[NewJob]:
+    jobs: dict[tuple[str, str], NewJob] = {}
+    for inference in decision.inferences:
+        for key in _keys(inference, found):
+            jobs.setdefault((inference.model, key), _job(decision, inference, key))
+    return list(jobs.values())
+
+
+def _keys(inference: Inference, found: Sequence[Volume]) -> list[str]:
+    """Which volumes get a job of their own. Without any there is one job, which will say why."""
+    if inference.volume != EACH:
+        return [inference.volume]
+    return [one.key for one in found] or [""]
+
+
+def _job(decision: Decision, inference: Inference, key: str) -> NewJob:
+    return NewJob(
+        rule=inference.rule or decision.rule,
+        rule_set_version=decision.rule_set,
+        model=inference.model,
+        model_version=inference.version or "",
+        volume=key,
+        destinations=inference.deliver,
+        priority=decision.priority.value,
+    )

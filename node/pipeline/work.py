@@ -1,0 +1,236 @@
+"""Work: one attempt at one job.
+
+    infer ─▶ encode ─▶ check ─▶ keep ─▶ deliver
+
+A result that the check finds wrong never leaves. What was kept is kept as it is: a second attempt finds the same
+bytes, since results are a function of sources, model and rules.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import structlog
+from pydicom.dataset import Dataset
+
+from node import __version__
+from node.adapters.database import Database
+from node.adapters.database import jobs as rows
+from node.adapters.database.series import instances
+from node.adapters.decoding import Decoder
+from node.adapters.destinations import Destination, Outgoing
+from node.adapters.files import Files, write_whole
+from node.adapters.headers import read_header
+from node.core.card import Card
+from node.core.dicom import facts
+from node.core.jobs import Delivery, Finding, Job, MadeResult
+from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
+from node.core.states import DeliveryState, Stage
+from node.core.status import Meaning
+from node.core.volume import Volume, orientation, volume_for
+from node.errors import DestinationRefused, DestinationUnavailable, NotProcessable, ResultRejected
+from node.pipeline.models import Models
+
+_log = structlog.get_logger(__name__)
+
+
+class JobGoneError(Exception):
+    """Somebody canceled or superseded the job: the attempt ends without a trace."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job's input: the volume, its images' headers and files."""
+
+    card: Card
+    volume: Volume
+    sources: Sequence[Dataset]
+    paths: Mapping[str, Path]
+    inputs_sha256: str
+
+
+@dataclass
+class Stopwatch:
+    """Seconds per stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measuring(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - begin, 4)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an attempt needs."""
+
+    database: Database
+    files: Files
+    results: Path
+    decoder: Decoder
+    models: Models
+    destinations: Mapping[str, Destination]
+    clock: Callable[[], datetime]
+    device_serial_number: str
+
+    def attempt(self, job: Job) -> str:
+        """Do what is left of a job; the sentence that completes it.
+
+        Raises a Retryable to wait, a Permanent to stop, JobGoneError when the job was taken away.
+        """
+        watch = Stopwatch()
+        if not rows.results(self.database, job.id):
+            self._make(job, watch)
+        self._enter(job, Stage.DELIVER)
+        try:
+            with watch.measuring("deliver"):
+                return self._deliver(job)
+        finally:
+            rows.note_seconds(self.database, job.id, watch.seconds)
+
+    def _enter(self, job: Job, stage: Stage) -> None:
+        if not rows.enter(self.database, job.id, stage):
+            raise JobGoneError
+
+    def _make(self, job: Job, watch: Stopwatch) -> None:
+        with watch.measuring("infer"):
+            self._enter(job, Stage.INFER)
+            prepared = self._prepare(job)
+            pixels = self.decoder.decode(prepared.volume, prepared.paths)
+            labels = self.models.infer(prepared.card, pixels.as_uint16(), f"job-{job.id}")
+        with watch.measuring("encode"):
+            self._enter(job, Stage.ENCODE)
+            origin = self._origin(job, prepared)
+            made = encode(prepared.volume, prepared.sources, labels, pixels.values, origin)
+            seg, sr = to_bytes(made.seg), to_bytes(made.sr)
+            differences = verify(seg, prepared.sources, prepared.volume, labels, prepared.card)
+            if differences:
+                raise ResultRejected(f"the SEG is not what the model said: {differences[0]}")
+        self._keep(job, made, (seg, sr), prepared.card, watch)
+
+    def _prepare(self, job: Job) -> Prepared:
+        card = self.models.card(job.model, job.model_version)
+        stored = instances(self.database, job.series_instance_uid)
+        headers = {one.sop_instance_uid: read_header(self.files.path(one.path)) for one in stored}
+        read = [facts(header) for header in headers.values()]
+        wanted = card.input
+        volume = volume_for(read, job.volume or None, at_least=wanted.slices_at_least, at_most=wanted.slices_at_most)
+        _demand_input(card, volume, headers.values())
+        mine = {one.sop_instance_uid for one in volume.slices}
+        used = [one for one in stored if one.sop_instance_uid in mine]
+        return Prepared(
+            card=card,
+            volume=volume,
+            sources=[headers[one.sop_instance_uid] for one in used],
+            paths={one.sop_instance_uid: self.files.path(one.path) for one in used},
+            inputs_sha256=inputs_sha256({one.sop_instance_uid: one.sha256 for one in used}),
+        )
+
+    def _origin(self, job: Job, prepared: Prepared) -> Origin:
+        return Origin(
+            card=prepared.card,
+            rule=job.rule,
+            rule_set_version=job.rule_set_version,
+            node_version=__version__,
+            device_serial_number=self.device_serial_number,
+            inputs_sha256=prepared.inputs_sha256,
+            volume_key=prepared.volume.key,
+            result_version=job.version,
+            supersedes=self._predecessor(job),
+        )
+
+    def _predecessor(self, job: Job) -> Predecessor | None:
+        if job.supersedes is None:
+            return None
+        documents = [one for one in rows.results(self.database, job.supersedes) if one.kind == "SR"]
+        return next((Predecessor(one.series_instance_uid, one.sop_instance_uid) for one in documents), None)
+
+    def _keep(self, job: Job, made: Results, encoded: tuple[bytes, bytes], card: Card, watch: Stopwatch) -> None:
+        folder = self.results / f"job-{job.id:08d}"
+        kept = []
+        for kind, ds, content in zip(("SEG", "SR"), (made.seg, made.sr), encoded, strict=True):
+            path = folder / f"{kind.lower()}.dcm"
+            digest = write_whole(path, content)
+            kept.append(
+                MadeResult(
+                    kind=kind,
+                    sop_class_uid=str(ds.SOPClassUID),
+                    series_instance_uid=str(ds.SeriesInstanceUID),
+                    sop_instance_uid=str(ds.SOPInstanceUID),
+                    path=str(path.relative_to(self.results)),
+                    sha256=digest,
+                    size=len(content),
+                )
+            )
+        findings = [Finding(one.number, one.label, one.volume_ml) for one in made.measurements]
+        rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version)
+
+    def _deliver(self, job: Job) -> str:
+        """Send what is not delivered yet, destination by destination; one that is down does not stop the others."""
+        waiting: list[str] = []
+        left = rows.to_deliver(self.database, job.id)
+        for name, deliveries in groupby(left, key=lambda one: one.destination):
+            reason = self._send(name, list(deliveries))
+            if reason:
+                waiting.append(reason)
+        if waiting:
+            raise DestinationUnavailable("; ".join(waiting))
+        refusals = rows.refused(self.database, job.id)
+        if refusals:
+            raise DestinationRefused("; ".join(f"{name} answered {answer}" for name, answer in refusals))
+        return f"delivered to {', '.join(job.destinations)}" if job.destinations else "kept; the rule delivers nowhere"
+
+    def _send(self, name: str, deliveries: Sequence[Delivery]) -> str:
+        """Why this destination has to wait; "" when everything was answered."""
+        destination = self.destinations.get(name)
+        if destination is None:
+            self._note_all(deliveries, DeliveryState.REFUSED, f"no destination is called {name}")
+            return ""
+        objects = [
+            Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, self.results / one.path) for one in deliveries
+        ]
+        try:
+            outcomes = destination.deliver(objects)
+        except DestinationUnavailable as down:
+            self._note_all(deliveries, DeliveryState.WAITING, str(down))
+            return str(down)
+        reason = ""
+        for one, outcome in zip(deliveries, outcomes, strict=True):
+            rows.note_delivery(self.database, one.id, _STATES[outcome.meaning], outcome.answer, self.clock())
+            if outcome.meaning is Meaning.WAIT:
+                reason = f"{name} answered {outcome.answer}"
+        return reason
+
+    def _note_all(self, deliveries: Sequence[Delivery], state: DeliveryState, answer: str) -> None:
+        for one in deliveries:
+            rows.note_delivery(self.database, one.id, state, answer, self.clock())
+
+
+_STATES = {
+    Meaning.DELIVERED: DeliveryState.DELIVERED,
+    Meaning.WAIT: DeliveryState.WAITING,
+    Meaning.REFUSED: DeliveryState.REFUSED,
+}
+
+
+def _demand_input(card: Card, volume: Volume, headers: Iterable[Dataset]) -> None:
+    """Raises NotProcessable when the card says that the model is not made for this series."""
+    plane = orientation(volume)
+    if card.input.orientation and plane not in card.input.orientation:
+        raise NotProcessable(f"{plane} slices: {card.name} takes {', '.join(card.input.orientation)}")
+    modalities = {str(header.get("Modality", "")) for header in headers}
+    wrong = sorted(modalities - set(card.input.modality))
+    if card.input.modality and wrong:
+        raise NotProcessable(
+            f"Modality {', '.join(wrong) or 'absent'}: {card.name} takes {', '.join(card.input.modality)}"
+        )

@@ -1,0 +1,123 @@
+"""Workers: threads that judge waiting series and attempt due jobs, for ever, whatever a single one of them does."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from node.adapters.database import Database
+from node.adapters.database import jobs as rows
+from node.core.jobs import Job, wait_before
+from node.core.states import JobState
+from node.errors import NodeError, NotProcessable, Permanent, Retryable
+from node.pipeline.completion import Completion
+from node.pipeline.work import JobGoneError, Work
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_SLEEP_S = 1.0  # other processes may create work without being able to wake this one
+
+
+class _Loop:
+    """A thread that works until there is nothing to do, then sleeps until it is woken or a moment comes."""
+
+    def __init__(self, name: str, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Finish what is being done, as far as the grace goes; what is cut off is taken up at the next start."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(grace_seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.clear()
+            try:
+                seconds = self._step()
+            except Exception as broken:  # noqa: BLE001 # the loop outlives every fault and records it
+                known = isinstance(broken, NodeError)
+                _log.error(
+                    "step failed", loop=self._thread.name, reason=str(broken) if known else "", exc_info=not known
+                )
+                seconds = _LONGEST_SLEEP_S
+            if seconds > 0:
+                self._woken.wait(seconds)
+
+    def _step(self) -> float:
+        """Do one piece of work; seconds to sleep, 0 when there may be more to do at once."""
+        raise NotImplementedError
+
+
+class Clerk(_Loop):
+    """Judges series; `completed` is called when one was given to the rules."""
+
+    def __init__(self, completion: Completion, clock: Callable[[], datetime], completed: Callable[[], None]) -> None:
+        super().__init__("clerk", clock)
+        self._completion, self._completed = completion, completed
+
+    def _step(self) -> float:
+        if self._completion.look():
+            self._completed()
+        soonest = self._completion.next_look()
+        if soonest is None:
+            return _LONGEST_SLEEP_S
+        return min(max((soonest - self._clock()).total_seconds(), 0.0), _LONGEST_SLEEP_S)
+
+
+class Worker(_Loop):
+    """Attempts jobs, one at a time."""
+
+    def __init__(self, name: str, database: Database, work: Work, clock: Callable[[], datetime]) -> None:
+        super().__init__(name, clock)
+        self._database, self._work = database, work
+
+    def _step(self) -> float:
+        job = rows.claim(self._database, self._clock())
+        if job is None:
+            return _LONGEST_SLEEP_S
+        self._attempt(job)
+        return 0.0
+
+    def _attempt(self, job: Job) -> None:
+        try:
+            sentence = self._work.attempt(job)
+        except JobGoneError:
+            return
+        except NotProcessable as unfit:
+            self._finish(job, JobState.NOT_PROCESSABLE, str(unfit))
+        except Permanent as final:
+            self._finish(job, JobState.FAILED, str(final))
+        except Retryable as later:
+            wait = wait_before(job.attempts, random.random())  # noqa: S311 # jitter
+            self._finish(job, JobState.SCHEDULED, str(later), next_try_at=self._clock() + wait)
+        except Exception:  # noqa: BLE001 # the worker's loop: the job says so, the log keeps the traceback
+            _log.exception("job broke", job_id=job.id)
+            self._finish(job, JobState.FAILED, "the node failed on it: see the log for this job")
+        else:
+            self._finish(job, JobState.COMPLETED, sentence)
+
+    def _finish(self, job: Job, state: JobState, reason: str, next_try_at: datetime | None = None) -> None:
+        rows.finish(self._database, job.id, state, reason, self._clock(), actor="worker", next_try_at=next_try_at)
+        _log.info(
+            "job",
+            job_id=job.id,
+            series_instance_uid=job.series_instance_uid,
+            model=job.model,
+            state=state.value,
+            reason=reason,
+        )
