@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 from pydicom.dataelem import DataElement, RawDataElement
@@ -27,6 +28,11 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
+def _tag(keyword: str | BaseTag) -> BaseTag:
+    return Tag(keyword)
+
+
 class Elements:
     """The elements of one dataset; every read returns a clean value or nothing."""
 
@@ -37,17 +43,17 @@ class Elements:
 
     def has(self, keyword: str) -> bool:
         """Whether the element is there with a value of some length."""
-        element = self._element(Tag(keyword))
+        element = self._element(_tag(keyword))
         return element is not None and element.value not in (None, b"", "")
 
     def text(self, keyword: str, tag: BaseTag | None = None) -> str:
         """The whole value decoded by SpecificCharacterSet, "" when absent."""
-        value = self._value(tag or Tag(keyword))
+        value = self._value(tag or _tag(keyword))
         return decode(value, self._names) if isinstance(value, bytes) else _joined(value)
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """The values of a CS, UI, SH or the like, stripped, () when absent."""
-        value = self._value(Tag(keyword))
+        value = self._value(_tag(keyword))
         whole = value.decode("latin-1") if isinstance(value, bytes) else _joined(value)
         return tuple(part.strip(" \0") for part in whole.split("\\")) if whole.strip(" \0") else ()
 
@@ -60,7 +66,7 @@ class Elements:
 
         `vr` says how to read bytes whose VR is not in the file (implicit VR, or UN).
         """
-        tag = Tag(keyword)
+        tag = _tag(keyword)
         element = self._element(tag)
         value = self._value(tag)
         if not isinstance(value, bytes):
@@ -91,7 +97,7 @@ class Elements:
 
     def items(self, keyword: str, at_most: int = 1) -> tuple[Elements, ...]:
         """The first items of a sequence; () when it is absent or cannot be read."""
-        if Tag(keyword) not in self._ds:
+        if _tag(keyword) not in self._ds:
             return ()
         try:
             value = self._ds[keyword].value
@@ -102,7 +108,7 @@ class Elements:
 
     def length(self, keyword: str) -> int:
         """How many items a sequence has; 0 when it is absent or cannot be read."""
-        if Tag(keyword) not in self._ds:
+        if _tag(keyword) not in self._ds:
             return 0
         try:
             return len(self._ds[keyword].value or ())

@@ -219,6 +219,9 @@ def _frames(read: Elements) -> tuple[Frame, ...]:
     return tuple(same.setdefault(frame, frame) for frame in (_Groups(own, shared).frame(outer) for own in groups))
 
 
+_ABSENT = Elements(Dataset())
+
+
 class _Groups:
     """The functional groups of one frame."""
 
@@ -229,7 +232,7 @@ class _Groups:
         for place in self._places:
             for item in place.items(keyword):
                 return item
-        return Elements(Dataset())
+        return _ABSENT
 
     def frame(self, outer: Frame) -> Frame:
         """Functional group macros of PS3.3 C.7.6.16.2 and C.8.13.5; `outer` fills what only the image says."""
