@@ -83,7 +83,8 @@ class TwoWayLayer(nn.Module):
             out: Tensor = self.self_attn(tokens, tokens, tokens)
             return out
         placed = tokens + place
-        return tokens + self.self_attn(placed, placed, tokens)
+        seen: Tensor = self.self_attn(placed, placed, tokens)
+        return tokens + seen
 
     def _adapt(self, tokens: Tensor) -> Tensor:
         # One adapter serves both directions, as in the authors' state dicts.
@@ -149,7 +150,8 @@ class MaskDecoder(nn.Module):
         heads = self.output_hypernetworks_mlps
         weights = torch.stack([heads[str(n)](tokens[:, 1 + n]) for n in range(1, self.classes + 1)], dim=1)
         rows = upscaled.shape[2]
-        return (weights @ upscaled.flatten(2)).reshape(batch, self.classes, rows, rows)
+        logits: Tensor = (weights @ upscaled.flatten(2)).reshape(batch, self.classes, rows, rows)
+        return logits
 
 
 def _upscaling(channels: tuple[int, ...]) -> nn.Sequential:

@@ -1,0 +1,7 @@
+"""Triton: the model repository on disk, the embedded server, and the client that asks any server for labels."""
+
+from node.adapters.triton.client import TritonClient
+from node.adapters.triton.embedded import EmbeddedTriton
+from node.adapters.triton.repository import Model, read_model, read_repository
+
+__all__ = ["EmbeddedTriton", "Model", "TritonClient", "read_model", "read_repository"]

@@ -1,0 +1,201 @@
+"""The client of a Triton server: slices in, labels out, every fault translated.
+
+Triton answers with gRPC statuses; here is what they mean to the node (measured on 24.10):
+
+    UNAVAILABLE, RESOURCE_EXHAUSTED   server down, queue full or queue timeout    ModelUnavailable
+    NOT_FOUND                         unknown, unloaded or still loading          ModelUnavailable
+    DEADLINE_EXCEEDED, CANCELLED      too slow                                    ModelUnavailable
+    INTERNAL, "is not healthy"        the model's process died                    reload once, else ModelUnavailable
+    INVALID_ARGUMENT, UNIMPLEMENTED   we asked for something the model is not     ModelFailed
+    INTERNAL and others               the model raised                            ModelFailed
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.utils import InferenceServerException
+
+from node.adapters.triton import canary
+from node.adapters.triton.breaker import Breaker
+from node.adapters.triton.repository import LABELS, SLICES, Model
+from node.errors import ModelFailed, ModelUnavailable, NodeError
+
+TOKEN_HEADER = "triton-grpc-protocol-token"  # noqa: S105 # the name of a header, not a token
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+]
+_LATER = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "NOT_FOUND", "ABORTED", "DEADLINE_EXCEEDED", "CANCELLED"})
+_REQUEST_BYTES = 8 * 2**20  # of one request at most, so that a large series neither fills a queue slot nor the memory
+_MOST_SLICES = 16  # of one request; Triton joins small requests to batches itself
+
+Slices = NDArray[np.uint16]
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What all parts of one inference have in common."""
+
+    model: str
+    version: str
+    ends_at: float  # of the monotonic clock
+    request_id: str
+
+
+class TritonClient:
+    """A synchronous client of one server, safe to use from several threads."""
+
+    def __init__(
+        self, url: str, *, token: str | None = None, requests_in_flight: int = 4, slices_per_request: int = 4
+    ) -> None:
+        """`url` is host:port of gRPC; `token` opens the server's restricted protocols, which a reload needs."""
+        self.url = url
+        self._headers = {TOKEN_HEADER: token} if token else None
+        self._slices_per_request = min(slices_per_request, _MOST_SLICES)
+        self._grpc = InferenceServerClient(url, channel_args=_CHANNEL)
+        self._pool = ThreadPoolExecutor(requests_in_flight, thread_name_prefix="triton")
+        self._breaker = Breaker()
+        self._reloading = threading.Lock()
+        self._reloads = 0
+
+    def close(self) -> None:
+        """Close the connection; requests in flight are finished first."""
+        self._pool.shutdown()
+        self._grpc.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
+
+    def infer(
+        self, model: str, version: str, slices: Slices, *, deadline_s: float = 120.0, request_id: str = ""
+    ) -> Labels:
+        """Label the slices (N, H, W) at their native size; an empty version is the newest.
+
+        Raises ModelUnavailable when the same request may succeed later, ModelFailed when it will not.
+        """
+        if slices.ndim != 3 or slices.dtype != np.uint16 or not slices.size:
+            raise ModelFailed(f"{model}: slices must be uint16 (N, H, W), not {slices.dtype} {slices.shape}")
+        self._breaker.check()
+        ends_at = time.monotonic() + deadline_s
+        size = min(self._slices_per_request, max(1, _REQUEST_BYTES // (4 * slices[0].size)))
+        parts = [slices[start : start + size] for start in range(0, len(slices), size)]
+        ask = _Question(model, version, ends_at, request_id)
+        try:
+            answers = self._ask_all(ask, parts)
+        except ModelUnavailable:
+            self._breaker.failed()
+            raise
+        except ModelFailed:
+            self._breaker.worked()  # the server answered
+            raise
+        self._breaker.worked()
+        return np.concatenate(answers)
+
+    def ready(self, model: str, version: str = "", *, timeout_s: float = 2.0) -> bool:
+        """Whether the server says that the model is ready. Only a canary proves it."""
+        try:
+            return bool(self._grpc.is_model_ready(model, version, client_timeout=timeout_s))
+        except InferenceServerException:
+            return False
+
+    def canary(self, model: Model, *, deadline_s: float = 60.0) -> None:
+        """Label the canary slices. Raises ModelUnavailable, or ModelFailed for labels that are not the expected ones."""
+        slices = canary.slices()
+        labels = self.infer(model.card.name, model.card.version, slices, deadline_s=deadline_s, request_id="canary")
+        canary.compare(model.card, labels, model.canary)
+
+    def _ask_all(self, ask: _Question, parts: Sequence[Slices]) -> list[Labels]:
+        """All parts, a bounded number in flight; after the first fault nothing new is sent."""
+        asked = [self._pool.submit(self._answer, ask, part) for part in parts]
+        try:
+            return [each.result() for each in asked]
+        finally:
+            for each in asked:
+                each.cancel()
+
+    def _answer(self, ask: _Question, part: Slices) -> Labels:
+        """One part; once more when the model's process died and could be started anew."""
+        reloads = self._reloads
+        try:
+            return self._call(ask, part)
+        except InferenceServerException as fault:
+            if not _process_died(fault) and self._reloads == reloads:
+                raise _translated(ask.model, fault) from fault
+        self._reload(ask.model, reloads)
+        try:
+            return self._call(ask, part)
+        except InferenceServerException as fault:
+            raise _translated(ask.model, fault) from fault
+
+    def _call(self, ask: _Question, part: Slices) -> Labels:
+        left = ask.ends_at - time.monotonic()
+        if left <= 0:
+            raise ModelUnavailable(f"{ask.model}: no answer before the deadline")
+        sent = InferInput(SLICES.name, part.shape, SLICES.datatype)
+        sent.set_data_from_numpy(part.astype(np.int32))
+        answer = self._grpc.infer(
+            ask.model,
+            [sent],
+            ask.version,
+            [InferRequestedOutput(LABELS.name)],
+            ask.request_id,
+            client_timeout=left,
+            timeout=int(left * 1e6),
+        )
+        labels = answer.as_numpy(LABELS.name)
+        if labels is None or labels.dtype != np.uint8 or labels.shape != part.shape:
+            found = "nothing" if labels is None else f"{labels.dtype} {labels.shape}"
+            raise ModelFailed(f"{ask.model}: labels for slices {part.shape} must be uint8 of that shape, not {found}")
+        return np.asarray(labels, np.uint8)
+
+    def _reload(self, model: str, reloads: int) -> None:
+        """Unload and load; loading alone does nothing for a dead process. Threads that saw it die do so once."""
+        with self._reloading:
+            if self._reloads != reloads:
+                return
+            self._reloads += 1
+            try:
+                self._grpc.unload_model(model, headers=self._headers, client_timeout=30)
+                self._grpc.load_model(model, headers=self._headers, client_timeout=60)
+            except InferenceServerException as fault:
+                raise ModelUnavailable(f"{model}: its process died and could not be started again") from fault
+
+
+def _process_died(fault: InferenceServerException) -> bool:
+    return "is not healthy" in fault.message() or "Failed to initialize stub" in fault.message()
+
+
+def _translated(model: str, fault: InferenceServerException) -> NodeError:
+    status = str(fault.status() or "").removeprefix("StatusCode.")
+    if status in _LATER:
+        return ModelUnavailable(f"{model}: {_BECAUSE.get(status, 'the server cannot take it now')} ({status})")
+    if _process_died(fault):
+        return ModelUnavailable(f"{model}: its process died")
+    return ModelFailed(f"{model}: {_first_line(fault.message())} ({status})")
+
+
+_BECAUSE = {
+    "UNAVAILABLE": "the server is down or its queue is full",
+    "NOT_FOUND": "the server does not know it, or is still loading it",
+    "DEADLINE_EXCEEDED": "no answer before the deadline",
+}
+
+
+def _first_line(message: str) -> str:
+    return message.strip().partition("\n")[0][:300]
