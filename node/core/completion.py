@@ -100,10 +100,11 @@ def judge(instances: Sequence[Facts], arrivals: Arrivals, known: Known, policy: 
     wait = _wait(instances, known, policy)
     seconds = max(0.0, min(wait.seconds, policy.longest_seconds))
     quiet = max(0.0, (now - arrivals.last).total_seconds())
-    if quiet >= seconds:
+    due = arrivals.last + timedelta(seconds=seconds)  # datetimes are compared: seconds lose to their rounding
+    if seconds == 0 or now >= due:
         return Verdict(True, wait.evidence, f"{wait.said}, quiet for {quiet:.0f} s", wait.confidence, None)
     sentence = f"{wait.said}, quiet for {quiet:.0f} of {seconds:.0f} s"
-    return Verdict(False, wait.evidence, sentence, wait.confidence, arrivals.last + timedelta(seconds=seconds))
+    return Verdict(False, wait.evidence, sentence, wait.confidence, due)
 
 
 def _wait(instances: Sequence[Facts], known: Known, policy: Policy) -> _Wait:
@@ -201,7 +202,8 @@ def _reached(claim: _Claim, assessment: Assessment | None, policy: Policy) -> _W
 def _uncounted(instances: Sequence[Facts], assessment: Assessment | None, policy: Policy) -> _Wait:
     """Nobody gives a count."""
     if assessment is not None and assessment.missing:
-        said = f"{assessment.missing} slices missing among {len(instances)} images"
+        slices = "1 slice" if assessment.missing == 1 else f"{assessment.missing} slices"
+        said = f"{slices} missing among {_distinct(instances)} images"
         return _Wait(policy.longest_seconds, "gap", said)
     if all(image.multi_frame for image in instances):
         return _multi_frame(instances, policy)
@@ -209,18 +211,22 @@ def _uncounted(instances: Sequence[Facts], assessment: Assessment | None, policy
         seconds = min(policy.grid_seconds, policy.quiet_seconds)
         times = f"{assessment.volumes} times " if assessment.volumes > 1 else ""
         return _Wait(seconds, "grid", f"{times}grid of {assessment.slices} slices without gap")
-    return _Wait(policy.quiet_seconds, "quiet", f"{len(instances)} instances")
+    return _Wait(policy.quiet_seconds, "quiet", f"{_distinct(instances)} instances")
 
 
 def _multi_frame(instances: Sequence[Facts], policy: Policy) -> _Wait:
     declared = sum(image.number_of_frames or 1 for image in instances)
     described = sum(len(image.frames) for image in instances)
-    parts = len({image.sop_instance_uid for image in instances})
+    parts = _distinct(instances)
     expected = max(image.concatenation_total or 1 for image in instances)
     if declared != described or parts < expected:
         return _Wait(policy.quiet_seconds, "quiet", f"{described} of {declared} frames described in {parts} instances")
     said = f"{described} of {declared} frames"
     return _Wait(policy.settle_seconds, "frames", said, "strong")
+
+
+def _distinct(instances: Sequence[Facts]) -> int:
+    return len({image.sop_instance_uid for image in instances})
 
 
 def _all_stated(instances: Sequence[Facts], assessment: Assessment) -> bool:
