@@ -101,8 +101,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(self._memory,),
-                # numeric libraries would reserve address space for threads that decoding does not use
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env=_environment(),
             )
             self._read(monotonic() + _START_S)
         except (OSError, BadInstance) as failed:
@@ -165,6 +164,12 @@ class _Child:
 
 
 _NONE = np.zeros((0, 0, 0), np.int32)
+
+
+def _environment() -> dict[str, str]:
+    """What the child needs and nothing secret. More threads would only reserve address space."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def _anonymous_memory() -> int:
