@@ -6,13 +6,15 @@ Real headers carry illegal dates, sexes, codes and character sets, and lack attr
 - a legal value is copied as plain text and written again in UTF-8 (ISO_IR 192);
 - an illegal one is left out, or left empty where the attribute must be there (Type 2), and a note says so;
 - PatientID, StudyInstanceUID and AccessionNumber are what archives match on: they are copied as they are, even
-  where they break a length limit. Without a usable StudyInstanceUID there is no result.
+  where they break a length limit. Where they cannot be read, or there is no usable StudyInstanceUID, there is no
+  result.
 
 The source headers are never changed. Notes name attributes, never their values.
 """
 
 from __future__ import annotations
 
+import calendar
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -45,22 +47,11 @@ _REQUIRED = (
 # Copied where legal: PS3.3 C.7.1.1 Patient, C.7.2.1 General Study, C.7.2.2 Patient Study, C.12.1 SOP Common
 _OPTIONAL = (
     "IssuerOfPatientID",
-    "IssuerOfPatientIDQualifiersSequence",
-    "TypeOfPatientID",
-    "OtherPatientIDsSequence",
     "OtherPatientNames",
     "PatientBirthTime",
     "EthnicGroup",
     "PatientComments",
     "QualityControlSubject",
-    "PatientSpeciesDescription",
-    "PatientSpeciesCodeSequence",
-    "PatientBreedDescription",
-    "PatientBreedCodeSequence",
-    "BreedRegistrationSequence",
-    "ResponsiblePerson",
-    "ResponsiblePersonRole",
-    "ResponsibleOrganization",
     "PatientIdentityRemoved",
     "DeidentificationMethod",
     "DeidentificationMethodCodeSequence",
@@ -83,23 +74,16 @@ _ENUMERATED = {
     "PatientSex": {"M", "F", "O"},
     "PatientIdentityRemoved": {"YES", "NO"},
     "QualityControlSubject": {"YES", "NO"},
-    "TypeOfPatientID": {"TEXT", "RFID", "BARCODE"},
-    "ResponsiblePersonRole": {
-        "OWNER", "PARENT", "CHILD", "SPOUSE", "SIBLING", "RELATIVE", "GUARDIAN", "CUSTODIAN", "AGENT",
-        "INVESTIGATOR", "VETERINARIAN",
-    },
-}  # fmt: skip
+}
 _POSITIVE = frozenset({"PatientSize", "PatientWeight"})  # scanners write 0 for "not asked"
 # One attribute that makes no sense, or is not allowed, without another one
-_NEEDS = (
-    ("IssuerOfPatientIDQualifiersSequence", ("IssuerOfPatientID",)),
-    ("ResponsiblePersonRole", ("ResponsiblePerson",)),
-    ("ResponsiblePerson", ("ResponsiblePersonRole",)),
-    ("PatientIdentityRemoved", ("DeidentificationMethod", "DeidentificationMethodCodeSequence")),
-)
+_NEEDS = (("PatientIdentityRemoved", ("DeidentificationMethod", "DeidentificationMethodCodeSequence")),)
 _VALUES_AT_MOST_ONE = frozenset(_REQUIRED) | {"StudyDescription", "PatientAge", "PatientSize", "PatientWeight"}
 _SHAPES = {"TimezoneOffsetFromUTC": re.compile(r"[+-](0\d|1[0-4])[0-5]\d")}
 _BEST_EFFORT_UID = re.compile(r"[0-9.]{1,64}")
+_KEPT = "{} is not legal and was kept, because archives match on it"
+_REPLACED = "\ufffd"  # what bytes become that the declared character set does not have
+_EARLIEST = "1850"  # anonymisers write dates of the year 1; no patient and no study is from before
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TEXT_WITH_LINES = frozenset({"LT", "ST", "UT"})
 _SINGLE_BYTE_CODES = ("CodeValue", "LongCodeValue", "URNCodeValue")
@@ -125,13 +109,15 @@ def inherit(headers: Sequence[Dataset]) -> Inherited:
     study and series, or where the study has no UID that can be written.
     """
     _same_for_all(headers)
-    source, notes, out = headers[0], [], Dataset()
+    source, out = headers[0], Dataset()
     out.SpecificCharacterSet = CHARACTER_SET
-    out.add(_element("StudyInstanceUID", uid_of(source, "StudyInstanceUID")))
+    study = uid_of(source, "StudyInstanceUID")
+    out.add(_element("StudyInstanceUID", study))
+    notes = [] if _legal("StudyInstanceUID", study) else [_KEPT.format("StudyInstanceUID")]
     for keyword in _REQUIRED + _OPTIONAL:
-        value, fault = legal_value(source, keyword)
+        value, fault = _matched_on(source, keyword) if keyword in _MATCHED_ON else legal_value(source, keyword)
         if fault:
-            notes.append(f"{keyword} is {fault}" + (" and was left empty" if keyword in _REQUIRED else ""))
+            notes.append(fault if keyword in _MATCHED_ON else f"{keyword} is {fault} and was not copied")
         if value or keyword in _REQUIRED:
             out.add(_element(keyword, value))
     for keyword, partners in _NEEDS:
@@ -170,8 +156,8 @@ def legal_value(header: Dataset, keyword: str) -> tuple[Value, str]:
     value = _plain(header, keyword)
     if value is None:
         return "", "not decodable"
-    if not value or (keyword in _MATCHED_ON):
-        return value, ""
+    if not value:
+        return "", ""
     if dictionary_VR(keyword) == "SQ":
         items = [_item(item) for item in value if isinstance(item, Dataset)]
         return ([], "not made of legal items") if None in items else ([i for i in items if i is not None], "")
@@ -182,6 +168,21 @@ def legal_text(header: Dataset, keyword: str) -> str:
     """One legal text value, "" where there is none."""
     value, _ = legal_value(header, keyword)
     return value if isinstance(value, str) else str(value[0]) if value else ""
+
+
+def _matched_on(header: Dataset, keyword: str) -> tuple[str, str]:
+    """(value, note) of an attribute that must not be changed: only its padding goes (PS3.5 6.2)."""
+    if keyword not in header:
+        return "", ""
+    try:
+        value = header[keyword].value
+    except UNDECODABLE:
+        value = _REPLACED
+    text = "\\".join(map(str, value)) if isinstance(value, MultiValue | list) else str(value or "")
+    if _REPLACED in text:
+        raise NotProcessable(f"{keyword} of the images cannot be read in the character set that they declare")
+    text = text.strip(" \0")
+    return text, "" if not text or _legal(keyword, text) else _KEPT.format(keyword)
 
 
 def _same_for_all(headers: Sequence[Dataset]) -> None:
@@ -237,10 +238,12 @@ def _legal(keyword: str, value: Value) -> bool:
 
 def _legal_text(vr: str, text: str) -> bool:
     """True when one value obeys the length and character rules of its VR (PS3.5 6.2)."""
-    if "\\" in text and vr not in _TEXT_WITH_LINES:
+    if vr not in _TEXT_WITH_LINES and ("\\" in text or _CONTROL.search(text)):
         return False
-    if vr in ("DA", "TM", "DT") and ("-" in text or (vr != "DT" and not _on_calendar(vr, text))):
+    if vr in ("DA", "TM") and ("-" in text or (vr == "DA" and not on_calendar(text))):
         return False  # ranges are for queries
+    if vr == "PN" and any(group.count("^") > 4 for group in text.split("=")):
+        return False
     try:
         validate_value(vr, text, config.RAISE)
     except ValueError:
@@ -248,17 +251,12 @@ def _legal_text(vr: str, text: str) -> bool:
     return True
 
 
-def _on_calendar(vr: str, text: str) -> bool:
-    if vr == "DA":
-        day, month = text[6:8], text[4:6]
-        return bool(re.fullmatch(r"\d{8}", text)) and "01" <= day <= _last_day(int(text[:4]), month)
-    return True
-
-
-def _last_day(year: int, month: str) -> str:
-    if month == "02":
-        return "29" if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else "28"
-    return "30" if month in ("04", "06", "09", "11") else "31"
+def on_calendar(text: str) -> bool:
+    """True for a DA of a day that there was, in a year that a patient or a study can be from."""
+    if not re.fullmatch(r"[0-9]{8}", text) or text < _EARLIEST:
+        return False
+    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:])
+    return 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
 
 
 def _item(source: Dataset) -> Dataset | None:

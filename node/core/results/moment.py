@@ -13,7 +13,7 @@ from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from node.core.results.hygiene import text_of
+from node.core.results.hygiene import on_calendar, text_of
 
 # Anonymised sources may have no date at all, and Content Date is Type 1: a date that is plainly not a real one.
 UNKNOWN = datetime(1900, 1, 1)  # noqa: DTZ001 # DICOM DA and TM carry no time zone
@@ -24,7 +24,7 @@ _PAIRS = (
     ("SeriesDate", "SeriesTime"),
     ("StudyDate", "StudyTime"),
 )
-_STAMP = re.compile(r"(\d{8})(?:(\d{2})(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?")
+_STAMP = re.compile(r"([0-9]{8})(?:([0-9]{2})([0-9]{2})(?:([0-9]{2})(?:\.([0-9]{1,6}))?)?)?")
 
 
 def moment_of(headers: Iterable[Dataset]) -> datetime:
@@ -49,6 +49,8 @@ def _parse(stamp: str) -> datetime | None:
     if found is None:
         return None
     date, hour, minute, second, fraction = found.groups()
+    if not on_calendar(date):
+        return None
     try:
         return datetime.strptime(  # noqa: DTZ007
             f"{date}{hour or '00'}{minute or '00'}{second or '00'}{(fraction or '').ljust(6, '0')}", "%Y%m%d%H%M%S%f"
