@@ -111,6 +111,10 @@ def test_the_fault_of_one_volume_does_not_spoil_its_sibling() -> None:
     assert reason(holed, "te=9") == "slice missing between -18.0 and -10.0 mm (spacing 4.0 mm) in EchoTime=9"
 
 
+def test_first_does_not_choose_among_orientations() -> None:
+    assert reason(localizer(), "first") == "3 orientations in one series (a localizer): no single volume"
+
+
 def test_two_headers_under_one_uid_are_refused() -> None:
     first, second = mr_series(Grid(slices=1)), mr_series(Grid(slices=1))
     second[0].EchoTime = 77

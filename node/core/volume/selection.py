@@ -5,8 +5,8 @@ rounds to the number at the digits that are written; text is compared without ca
 Orientation (axial, sagittal, coronal, oblique), Matrix, StackID, ComplexImageComponent (M, P, R, I), EchoTime,
 DiffusionBValue, InversionTime, ImageType (any one of its values), TemporalPositionIdentifier, TriggerTime,
 AcquisitionNumber, DiffusionGradientOrientation, VasCollapseFlag; short: b, te, ti. The word `first` takes the
-first of those that are left, in ascending order of their values. Without a selector the series must hold
-exactly one volume.
+first of those that are left, in ascending order of their values, where they have one orientation. Without a
+selector the series must hold exactly one volume.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ def _only(found: Sequence[Part], selector: _Selector, wanted: str) -> Part:
     left = [part for part in found if all(_meets(part, *condition) for condition in selector.conditions)]
     if not left:
         raise NotProcessable(f"no volume with {wanted}: the series holds {_listed(found)}")
+    turned = orientations(left)
+    if turned > 1:  # `first` orders contrasts; to take one plane of a localizer is never what was meant
+        raise NotProcessable(f"{turned} orientations in one series (a localizer): no single volume")
     if len(left) == 1 or selector.first:
         return left[0]
-    turned = orientations(left)
-    if turned > 1:
-        raise NotProcessable(f"{turned} orientations in one series (a localizer): no single volume")
     still = f"{wanted} leaves" if selector.conditions else "the series holds"
     raise NotProcessable(
         f"{_repetition(left) or f'{still} {len(left)} volumes ({_listed(left)})'}: say which with volume:"
