@@ -111,22 +111,27 @@ class Clauses:
         return [part for part in found if part is not None]
 
     def _operator(self, operand: Operand, entry: Entry, quantifier: Quantifier | None) -> Condition | None:
-        key, value = entry.key, entry.value
+        key = entry.key
         if key in _OPERATORS:
             return self._leaf(operand, entry, quantifier)
         if key not in _INSIDE:
             self.report.error(entry.line, f"there is no operator {shown(key)}",
                               did_you_mean(key, _INSIDE) or f"Operators are {', '.join(_INSIDE)}")  # fmt: skip
             return None
-        if not isinstance(value, Section):
-            self.report.error(entry.line, f"{key} takes operators", f"Write `{key}: {{equals: …}}`")
+        return self._wrapped(operand, entry, quantifier)
+
+    def _wrapped(self, operand: Operand, entry: Entry, quantifier: Quantifier | None) -> Condition | None:
+        """`not`, `any`, `all` or `first` around operators, or around a plain value."""
+        inner = quantifier if entry.key == "not" else _QUANTIFIERS[entry.key]
+        if quantifier is not None and inner is not quantifier:
+            self.report.error(entry.line, f"{entry.key} stands inside {quantifier}", "Keep one of them")
             return None
-        if key == "not":
-            return Not(_joined(tuple(self._operators(operand, value, quantifier))))
-        if quantifier is not None:
-            self.report.error(entry.line, f"{key} stands inside {quantifier}", "Keep one of them")
-            return None
-        return _joined(tuple(self._operators(operand, value, _QUANTIFIERS[key])))
+        if isinstance(entry.value, Section):
+            parts = tuple(self._operators(operand, entry.value, inner))
+        else:
+            leaf = self._leaf(operand, Entry(entry.line, "equals", entry.value), inner)
+            parts = () if leaf is None else (leaf,)
+        return Not(_joined(parts)) if entry.key == "not" else _joined(parts)
 
     def _leaf(self, operand: Operand, entry: Entry, quantifier: Quantifier | None) -> Condition | None:
         leaf = _READERS[entry.key](self, operand, entry.value, quantifier)

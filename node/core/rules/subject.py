@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pydicom.dataset import Dataset
 
@@ -59,7 +60,9 @@ def agreed(found: Sequence[Reading], among: str) -> Reading:
     """The reading they all share, or unknown."""
     if not found:
         return MISSING
-    distinct = {_identity(reading): reading for reading in reversed(found)}
+    distinct: dict[object, Reading] = {}
+    for reading in found:
+        distinct.setdefault(_identity(reading), reading)
     if len(distinct) == 1:
         return found[0]
     absent = sum(1 for reading in found if isinstance(reading, Unknown) and not reading.present)
@@ -73,8 +76,7 @@ def _identity(reading: Reading) -> object:
 
 
 def _some(distinct: Iterable[Reading]) -> str:
-    first = [reading.shown for reading in distinct][-3:]
-    return shown(", ".join(reversed(first)))
+    return shown(", ".join(reading.shown for reading in islice(distinct, 3)))
 
 
 def _fact(fact: Fact, value: FactValue) -> Reading:

@@ -1,0 +1,166 @@
+"""What a rule set decides, and the reasons it gives."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from node.core.rules import (
+    Decision,
+    Disposition,
+    Priority,
+    Standing,
+    Subject,
+    decide,
+    explain,
+    parse_rule_set,
+    smallest_edit,
+)
+
+
+def series(**elements: object) -> Subject:
+    ds = Dataset()
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    return Subject([ds], {"series.instances": 24})
+
+
+MR = series(Modality="MR", SeriesDescription="t2_tirm_tra", BodyPartExamined="SKULL")
+
+
+def decided(*rules: str, subject: Subject = MR, otherwise: str = "hold") -> Decision:
+    files = {f"{10 + number}.yaml": f"name: rule-{number}\n{text}" for number, text in enumerate(rules)}
+    return decide(parse_rule_set({**files, "_set.yaml": f"otherwise: {otherwise}\n"}), subject)
+
+
+HEAD = "when: {Modality: MR}\nthen: [{infer: head}, {deliver: [pacs]}]\n"
+TUMOUR = "when: {Modality: MR}\nthen: [{infer: tumour}, {deliver: [archive]}]\n"
+
+
+def test_the_first_rule_that_takes_a_series_is_the_only_one() -> None:
+    decision = decided(HEAD, TUMOUR)
+    assert [outcome.standing for outcome in decision.outcomes] == [Standing.MATCHED, Standing.NOT_REACHED]
+    assert [asked.model for asked in decision.inferences] == ["head"]
+    assert decision.outcomes[1].sentence == "rule-1 was not tried: rule-0 came first"
+
+
+def test_a_rule_that_does_not_stop_lets_later_rules_act_too() -> None:
+    decision = decided(HEAD + "stop: false\n", TUMOUR + "priority: stat\n")
+    assert [(asked.model, asked.deliver, asked.rule) for asked in decision.inferences] == [
+        ("head", ("pacs",), "rule-0"),
+        ("tumour", ("archive",), "rule-1"),
+    ]
+    assert (decision.rule, decision.priority) == ("rule-0", Priority.STAT)
+
+
+def test_one_model_runs_once_on_a_volume_and_delivers_to_both_rules_destinations() -> None:
+    again = "when: {}\nthen: [{infer: head@2}, {deliver: [pacs, archive]}]\n"
+    decision = decided(HEAD + "stop: false\n", again)
+    assert [(asked.model, asked.version, asked.deliver) for asked in decision.inferences] == [
+        ("head", None, ("pacs", "archive"))
+    ]
+
+
+def test_a_named_volume_before_all_volumes_is_not_run_twice() -> None:
+    named = 'when: {}\nthen: [{infer: {model: head, volume: "EchoTime=90"}}]\nstop: false\n'
+    decision = decided(named, HEAD)
+    jobs = [(asked.rule, key) for asked, key in decision.for_volumes(["EchoTime=10", "EchoTime=90"])]
+    assert jobs == [("rule-0", "EchoTime=90"), ("rule-1", "EchoTime=10")]
+
+
+def test_a_series_no_rule_takes_goes_where_the_set_says() -> None:
+    knee = "when: {BodyPartExamined: KNEE}\nthen: [{infer: knee}]\n"
+    held, ignored = decided(knee), decided(knee, otherwise="ignore")
+    assert (held.disposition, ignored.disposition) == (Disposition.HOLD, Disposition.IGNORE)
+    assert not held.taken
+    assert held.reason == (
+        "no rule takes this series: rule-0 did not match: BodyPartExamined equals 'KNEE': value 'SKULL'"
+    )
+
+
+def test_an_unknown_rule_does_not_match_unless_it_says_hold() -> None:
+    asks = "when: {ProtocolName: brain}\nthen: [{infer: brain}]\n"
+    assert decided(asks, HEAD).rule == "rule-1"
+    held = decided(asks + "on_unknown: hold\n", HEAD)
+    assert (held.disposition, held.rule, held.inferences) == (Disposition.HOLD, "rule-0", ())
+    assert held.reason == "rule-0 cannot be decided: ProtocolName equals 'brain': the value is missing"
+
+
+def test_holding_is_stronger_than_inferring_and_keeps_what_was_asked_for() -> None:
+    decision = decided(HEAD + "stop: false\n", "when: {Modality: MR}\nthen: [{hold: ask Dr Who first}]\n", TUMOUR)
+    assert (decision.disposition, decision.reason) == (Disposition.HOLD, "ask Dr Who first")
+    assert [asked.model for asked in decision.inferences] == ["head"]
+
+
+def test_ignoring_takes_nothing_back() -> None:
+    ignore = "when: {Modality: MR}\nthen: [ignore]\n"
+    assert decided(ignore, HEAD).disposition is Disposition.IGNORE
+    assert decided(HEAD + "stop: false\n", ignore).disposition is Disposition.INFER
+
+
+def test_a_tag_neither_takes_a_series_nor_ends_the_search() -> None:
+    tag = "when: {Modality: MR}\nthen: [{tag: [seen, mr]}]\npriority: stat\n"
+    assert decided(tag, HEAD).tags == ("seen", "mr")
+    assert decided(tag, HEAD).rule == "rule-1"
+    assert decided(tag, HEAD).priority is Priority.ROUTINE
+    assert not decided(tag).taken
+
+
+def test_an_inactive_rule_is_never_tried() -> None:
+    decision = decided(HEAD + "active: false\n", TUMOUR)
+    assert decision.outcomes[0].standing is Standing.INACTIVE
+    assert decision.rule == "rule-1"
+
+
+def test_a_series_missing_a_tag_is_never_discarded_by_accident() -> None:
+    """mercure answers no, without a word, when a tag is empty or misspelt (peers, 2.3)."""
+    thin = "when: {SliceThickness: {at_most: 2.0}}\nthen: [{infer: head}]\n"
+    decision = decided(thin, subject=series(Modality="MR", SliceThickness=None))
+    assert decision.disposition is Disposition.HOLD
+    assert decision.reason.endswith("SliceThickness at_most 2.0: the value is empty")
+
+
+def test_a_list_of_names_is_no_substring_test() -> None:
+    """In mercure 'T1' and 'T1 POST' is satisfied by 'T1 POST' alone (peers, 2.4)."""
+    listed = "when: {SeriesDescription: {in: [T1]}}\nthen: [{infer: head}]\n"
+    assert not decided(listed, subject=series(SeriesDescription="T1 POST")).taken
+    assert decided(listed, subject=series(SeriesDescription="T1")).taken
+
+
+def edit(when: str) -> str:
+    return smallest_edit(decided(f"when: {{{when}}}\nthen: [hold]\n").outcomes[0])
+
+
+def test_the_smallest_edit_is_named_when_one_clause_stands_in_the_way() -> None:
+    assert edit("Modality: MR, BodyPartExamined: {in: [HEAD]}") == "with 'SKULL' added to the list of BodyPartExamined"
+    assert edit("SeriesDescription: {contains: FLAIR}") == "with SeriesDescription in [FLAIR, 't2_tirm_tra']"
+    assert edit("series.instances: {at_least: 30}") == "with series.instances at_least 24"
+    assert edit("BodyPartExamined: {exists: false}") == "without the clause BodyPartExamined does not exist"
+    assert edit("Modality: CT, BodyPartExamined: KNEE") == ""
+    assert edit("Modality: MR") == ""
+
+
+def test_an_explanation_shows_every_clause_with_its_answer_and_the_value_seen() -> None:
+    when = "when:\n  Modality: MR\n  any: [{SeriesDescription: {contains: FLAIR}}, {EchoTime: {at_least: 80}}]\n"
+    assert explain(decided(when + "then: [{infer: head}]\n")) == (
+        "hold: no rule takes this series: rule-0 cannot be decided: EchoTime at_least 80: the value is missing",
+        "",
+        "rule-0 (10.yaml): unknown",
+        "  unknown  all of:",
+        "    true     Modality equals 'MR': value 'MR'",
+        "    unknown  any of:",
+        "      false    SeriesDescription contains 'FLAIR': value 't2_tirm_tra'",
+        "      unknown  EchoTime at_least 80: the value is missing",
+    )
+
+
+def test_values_that_could_name_a_patient_are_hidden_unless_asked_for() -> None:
+    decision = decided("when: {PatientID: X1}\nthen: [hold]\n", subject=series(PatientID="4711"))
+    assert decision.outcomes[0].identifying
+    assert decision.outcomes[0].value == "4711"
+    assert "4711" not in decision.reason
+    assert "4711" not in "\n".join(explain(decision))
+    assert "4711" in "\n".join(explain(decision, show_identifying=True))
+
+
+def test_a_rule_for_every_series_says_so() -> None:
+    assert decided("when: {}\nthen: [hold]\n").reason == "rule-0 matched: it takes every series"

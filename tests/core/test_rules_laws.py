@@ -1,0 +1,175 @@
+"""Laws that hold for all conditions, headers and files, however hostile."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from node.core.rules import Subject, Truth, check_rule_set, decide, explain, parse_rule_set
+from node.core.rules.folding import fold, fold_pattern, shown
+from node.core.rules.operators import Matches, pattern
+from node.core.rules.truth import all_of, any_of, negated
+from node.errors import BadConfiguration
+
+TRUTHS = st.lists(st.sampled_from(list(Truth)), max_size=6)
+
+
+@given(TRUTHS)
+def test_de_morgan_holds_with_unknowns(truths: list[Truth]) -> None:
+    assert negated(all_of(truths)) is any_of([negated(truth) for truth in truths])
+
+
+@given(TRUTHS, TRUTHS)
+def test_grouping_and_order_do_not_matter(one: list[Truth], other: list[Truth]) -> None:
+    assert all_of([all_of(one), all_of(other)]) is all_of(other + one)
+    assert any_of([any_of(one), any_of(other)]) is any_of(other + one)
+
+
+@pytest.mark.parametrize("combine", [all_of, any_of])
+def test_an_answer_given_beside_unknowns_stays_when_they_become_known(combine: object) -> None:
+    assert combine in (all_of, any_of)
+    function = all_of if combine is all_of else any_of
+    for parts in product(Truth, repeat=3):
+        answer = function(parts)
+        if answer is not Truth.UNKNOWN:
+            known = [[Truth.TRUE, Truth.FALSE] if part is Truth.UNKNOWN else [part] for part in parts]
+            assert {function(completed) for completed in product(*known)} == {answer}
+
+
+@given(st.text())
+def test_folding_twice_is_folding_once_and_case_and_accents_are_gone(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+    assert fold(text).encode()
+
+
+@given(st.text(max_size=300), st.integers(1, 80))
+def test_what_is_shown_is_bounded_and_printable(text: str, at_most: int) -> None:
+    assert len(shown(text, at_most)) <= at_most
+    assert shown(text, at_most).isprintable()
+
+
+@given(st.text(max_size=80))
+def test_any_pattern_is_compiled_or_refused_and_never_raises(text: str) -> None:
+    found = pattern(text)
+    if isinstance(found, Matches):
+        assert found.holds("some text") in (True, False)
+
+
+@given(st.text(alphabet="aäßéŁ가か山", min_size=1, max_size=20), st.text(max_size=10))
+def test_a_text_without_metacharacters_is_found_by_itself_as_a_pattern(text: str, around: str) -> None:
+    found = pattern(text)
+    assert isinstance(found, Matches)
+    assert fold_pattern(text) == fold_pattern(fold_pattern(text))
+    assert found.holds(fold(text))
+
+
+@pytest.mark.parametrize("hostile", ["(a*)*b", "(a|aa)+$", "(.*.*.*.*=.*)"])
+def test_patterns_that_ruin_other_engines_take_linear_time(hostile: str) -> None:
+    found = pattern(hostile)
+    assert isinstance(found, Matches)
+    assert not found.holds("a" * 60_000 + "!")
+
+
+KEYWORDS = st.sampled_from(
+    "Modality EchoTime PatientName PatientAge StudyDate StudyTime Rows ImageType SOPClassUID PixelSpacing Modalty "
+    "AcquisitionDateTime RequestAttributesSequence.RequestedProcedureDescription (0019,xx0C)~SIEMENS~MR~HEADER "
+    "series.instances series.is_3d SmallestImagePixelValue ReferencedImageSequence not any all first".replace(
+        "~", "\N{NO-BREAK SPACE}"
+    ).split(" ")
+).map(lambda name: name.replace("\N{NO-BREAK SPACE}", " "))
+OPERATORS = st.sampled_from(
+    "equals in contains starts matches at_least at_most between exists any all first not atleast".split()
+)
+SCALARS = st.one_of(
+    st.text(max_size=12),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+    st.sampled_from(["MR", "10", "18Y", "2024-01-31", "08:30", "lists.head", "1.2", "(a|b)*c", "[é]"]),
+)
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(KEYWORDS, OPERATORS), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+CONDITIONS = st.dictionaries(KEYWORDS, TREES, max_size=3)
+
+VRS = st.sampled_from(["DS", "IS", "CS", "LO", "PN", "DA", "TM", "DT", "AS", "US", "FL", "UN", "SQ", "OB", "UI", "??"])
+TAGS = st.sampled_from(
+    [0x00080005, 0x00080008, 0x00080016, 0x00080020, 0x00080030, 0x00080060, 0x0008002A, 0x00100010, 0x00101010]
+    + [0x00180081, 0x00190010, 0x0019100C, 0x00280010, 0x00280030, 0x00280106, 0x00400275, 0x00081140, 0x52009229]
+)
+VALUES = st.one_of(st.binary(max_size=24), st.sampled_from([b"MR", b"10\\20", b"ISO 2022 IR 87", b"SIEMENS MR HEADER"]))
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> Dataset:
+    ds = Dataset()
+    for number, vr, value, little in draw(st.lists(st.tuples(TAGS, VRS, VALUES, st.booleans()), max_size=12)):
+        tag = Tag(number)
+        ds[tag] = RawDataElement(tag, vr, len(value), value, 0, False, little)
+    return ds
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CONDITIONS, st.lists(headers(), max_size=3))
+def test_no_condition_can_raise_on_any_header(when: dict[str, object], datasets: list[Dataset]) -> None:
+    # JSON is YAML, except for NaN, which YAML reads as text: a mistake as any other.
+    files = {
+        "_set.yaml": "lists: {head: [HEAD, BRAIN]}",
+        "10.yaml": json.dumps({"name": "hostile", "when": when, "then": ["hold"]}),
+    }
+    assert isinstance(check_rule_set(files), tuple)
+    try:
+        rule_set = parse_rule_set(files)
+    except BadConfiguration:
+        return
+    decision = decide(rule_set, Subject(datasets, {"series.instances": len(datasets)}))
+    assert explain(decision)
+    assert decide(rule_set, Subject(datasets, {"series.instances": len(datasets)})) == decision
+
+
+MIXED = parse_rule_set(
+    {
+        "10.yaml": """
+name: mixed
+when:
+  any:
+    - {Modality: MR, EchoTime: {any: {at_least: 1}}, PatientName: {contains: a}}
+    - {StudyDate: 2024-01-31, StudyTime: {at_most: 12}, AcquisitionDateTime: {at_least: 2024-01-01}}
+    - {PatientAge: {at_least: 18Y}, Rows: 7, ImageType: {contains: M}, PixelSpacing: {all: {at_most: 1}}}
+    - {SOPClassUID: MRImageStorage, SmallestImagePixelValue: {any: 1}, "(0019,xx0C) SIEMENS MR HEADER": 1}
+    - {RequestAttributesSequence.RequestedProcedureDescription: brain, ReferencedImageSequence: {exists: true}}
+then: [hold]
+"""
+    }
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(headers(), max_size=3))
+def test_no_header_can_make_a_good_rule_raise(datasets: list[Dataset]) -> None:
+    assert explain(decide(MIXED, Subject(datasets)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=200))
+def test_no_text_can_make_reading_raise(text: str) -> None:
+    assert isinstance(check_rule_set({"10.yaml": text, "_set.yaml": text}), tuple)
+
+
+@given(headers(), st.sampled_from(["Modality: MR", "EchoTime: {at_least: 10}", "PatientName: {contains: m}"]))
+def test_a_series_of_equal_instances_answers_as_one_instance(ds: Dataset, when: str) -> None:
+    rule_set = parse_rule_set({"10.yaml": f"name: one\nwhen: {{{when}}}\nthen: [hold]"})
+    alone, together = (decide(rule_set, Subject([ds] * count)).outcomes[0] for count in (1, 3))
+    assert alone.standing is together.standing
