@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -21,7 +22,7 @@ def export(segmenter: Segmenter, path: Path) -> None:
     INT32 because TensorRT knows no UINT16; the network itself is float32.
     """
     example = torch.randint(0, 4000, (2, 200, 240), dtype=torch.int32)
-    free = {axis: torch.export.Dim.DYNAMIC for axis in range(3)}
+    free = dict.fromkeys(range(3), torch.export.Dim.DYNAMIC)
     program = torch.onnx.export(
         segmenter.eval(),
         (example,),
@@ -32,8 +33,7 @@ def export(segmenter: Segmenter, path: Path) -> None:
         dynamic_shapes=(free,),
         verbose=False,
     )
-    assert program is not None
-    program.save(path)
+    cast("torch.onnx.ONNXProgram", program).save(path)
     _name_axes(path)
     onnx.checker.check_model(path, full_check=True)
 

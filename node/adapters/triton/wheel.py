@@ -33,7 +33,7 @@ class Wheel:
         except importlib.metadata.PackageNotFoundError as absent:
             cure = f"Run: pip install --no-deps nvidia-pytriton=={VERSION}, or name a Triton server in node.toml"
             raise BadConfiguration("embedded Triton", "nvidia-pytriton is not installed", cure) from absent
-        _check_glibc(os.confstr("CS_GNU_LIBC_VERSION") or "")
+        check_glibc(os.confstr("CS_GNU_LIBC_VERSION") or "")
         wheel = cls(Path(str(found.locate_file(""))).resolve(), _libpython())
         if not wheel.stub.exists():
             raise BadConfiguration("embedded Triton", f"nvidia-pytriton has no stub for Python {_PYTHON}")
@@ -80,7 +80,7 @@ class Wheel:
         }
 
 
-def _check_glibc(name: str) -> None:
+def check_glibc(name: str) -> None:
     """`name` is what the C library calls itself, as in "glibc 2.36"."""
     kind, _, version = name.partition(" ")
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

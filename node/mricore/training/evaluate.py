@@ -25,6 +25,12 @@ FLAIR_BRAIN = "derived-fpg-flair-ax-brain.dcm"  # below seg/: automatic labels o
 BODY = ("ge-knee-mese-te1", "derived-sct-cspine-t2s-ax")
 
 
+HEADER = (
+    "| series | slices | reference | Dice head | Dice brain | marked head | marked brain |",
+    "|---|---|---|---|---|---|---|",
+)
+
+
 @dataclass(frozen=True)
 class Figure:
     """One line of the table."""
@@ -71,7 +77,7 @@ def labels_of(segmenter: Segmenter, array: NDArray[np.float32] | NDArray[np.uint
     """Labels (N, H, W) of native slices, a few at a time."""
     slices = torch.from_numpy(np.rint(array).astype(np.int32))
     with torch.inference_mode():
-        return np.concatenate([segmenter(part).numpy() for part in slices.split(8)])
+        return np.concatenate([segmenter(part).numpy() for part in torch.split(slices, 8)])
 
 
 def _held_out(segmenter: Segmenter, data: Path, source: Source) -> Figure:

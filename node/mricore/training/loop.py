@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,33 +77,52 @@ def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def train(
-    segmenter: Segmenter, sources: Sequence[Slices], plan: Plan, folder: Path, say: Callable[[str], None]
+    segmenter: Segmenter,
+    sources: Sequence[Slices],
+    plan: Plan,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    stop_after: int | None = None,
 ) -> None:
-    """Train in place; checkpoints go to `folder`, and a run that finds one goes on from it."""
-    size = segmenter.network.config.image_size
+    """Train in place; checkpoints go to `folder`, and a run that finds one goes on from it.
+
+    `stop_after` ends the run early, after that many steps of the plan.
+    """
     optimizer = torch.optim.AdamW(segmenter.parameters(), lr=plan.rate, weight_decay=plan.decay)
     first = _resume(segmenter, optimizer, folder / "checkpoint.pt", plan)
-    begun, sliding = time.monotonic(), 0.0
+    begun, losses = time.monotonic(), deque[float](maxlen=50)
     segmenter.train()
-    for step in range(first, plan.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = plan.rate_at(step)
-        image, truth = batch_of(sources, plan, step, size)
-        loss = loss_of(segmenter.logits(image), truth)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(segmenter.parameters(), 1.0)
-        optimizer.step()
-        sliding = loss.item() if step == first else 0.98 * sliding + 0.02 * loss.item()
+    for step in range(first, plan.steps if stop_after is None else stop_after):
+        losses.append(_step(segmenter, optimizer, sources, plan, step))
         if (step + 1) % 50 == 0:
-            spent = time.monotonic() - begun
-            left = spent / (step + 1 - first) * (plan.steps - step - 1)
             say(
-                f"step {step + 1:5d} of {plan.steps}  loss {sliding:.3f}  {spent / 60:4.1f} min, {left / 60:4.1f} to go"
+                _progress(
+                    step + 1, plan.steps, sum(losses) / len(losses), (time.monotonic() - begun) / (step + 1 - first)
+                )
             )
         if (step + 1) % plan.keep_every == 0 or step + 1 == plan.steps:
             _keep(segmenter, optimizer, folder / "checkpoint.pt", step + 1)
     segmenter.eval()
+
+
+def _step(
+    segmenter: Segmenter, optimizer: torch.optim.Optimizer, sources: Sequence[Slices], plan: Plan, step: int
+) -> float:
+    for group in optimizer.param_groups:
+        group["lr"] = plan.rate_at(step)
+    image, truth = batch_of(sources, plan, step, segmenter.network.config.image_size)
+    loss = loss_of(segmenter.logits(image), truth)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(segmenter.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def _progress(done: int, steps: int, loss: float, seconds_a_step: float) -> str:
+    left = seconds_a_step * (steps - done) / 60
+    return f"step {done:5d} of {steps}  loss {loss:.3f}  {seconds_a_step:.2f} s a step, {left:4.1f} min to go"
 
 
 def _keep(segmenter: Segmenter, optimizer: torch.optim.Optimizer, path: Path, steps: int) -> None:

@@ -9,10 +9,10 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
-import torch
 from ruamel.yaml import YAML
 
 from node.adapters.triton import canary
+from node.errors import BadConfiguration
 from node.mricore.export import export
 from node.mricore.segmenter import Segmenter
 from node.mricore.training.evaluate import Figure, labels_of
@@ -39,14 +39,6 @@ def publish(segmenter: Segmenter, folder: Path, figures: Sequence[Figure]) -> No
         _seal(configuration, _sha256(folder / "card.yaml"))
 
 
-def load(segmenter: Segmenter, checkpoint: Path) -> int:
-    """Load the weights of a checkpoint; the number of steps that made them."""
-    kept = torch.load(checkpoint, weights_only=True)
-    segmenter.network.load_state_dict(kept["network"])
-    segmenter.eval()
-    return int(kept["steps"])
-
-
 def _entry(figure: Figure) -> dict[str, object]:
     """A figure as plain YAML values; the share of marked pixels says what happens where nothing should be marked."""
     return {
@@ -64,7 +56,8 @@ def _seal(configuration: Path, sha256: str) -> None:
     """Put the card's fingerprint into a configuration."""
     pattern = r'(key: "card_sha256" value: \{ string_value: ")[0-9a-f]*(")'
     text, count = re.subn(pattern, rf"\g<1>{sha256}\g<2>", configuration.read_text())
-    assert count == 1, f"{configuration} has no card_sha256"
+    if count != 1:
+        raise BadConfiguration(str(configuration), "must have one parameter card_sha256 on a line of its own")
     configuration.write_text(text)
 
 

@@ -15,7 +15,7 @@ from node.core import phantom
 from node.core.phantom import Grid
 from node.mricore.segmenter import resize
 from node.mricore.training.labels import BrainBand, Ellipsoid, brain_mask, head_mask
-from node.mricore.training.series import Volume, read_series
+from node.mricore.training.series import read_series
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,3 @@ def phantoms(size: int) -> Slices:
         made = phantom.voxels(grid, seed=seed)
         parts.append(squared("phantom", made.array.astype(np.float32), made.head, made.brain, size))
     return Slices("phantom", torch.cat([part.image for part in parts]), torch.cat([part.truth for part in parts]))
-
-
-def read_only(series: str, data: Path) -> Volume:
-    """A series that the model is only tested on."""
-    return read_series(data / series)

@@ -1,0 +1,3 @@
+"""Fixtures for every floor."""
+
+pytest_plugins = ["tests.triton_fixture"]
