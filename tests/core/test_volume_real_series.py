@@ -74,6 +74,12 @@ def test_a_selector_finds_its_volume(names: tuple[str, ...], wanted: str, key: s
     assert volume_for(series(*names), wanted, at_least=1, at_most=1000).key == key
 
 
+@pytest.mark.parametrize("name", ["canon-dti-classic", "ge-b0map-multi", "ge-3plane-localizer", "ge-pd-ax-brain"])
+def test_the_key_of_a_real_volume_finds_it_again(name: str) -> None:
+    for volume in volumes(series(name)):
+        assert volume_for(series(name), volume.key or None, at_least=1, at_most=1000) == volume
+
+
 def test_two_echoes_in_one_series_are_two_volumes() -> None:
     found = volumes(series("ge-knee-mese-te1", "ge-knee-mese-te5"))
     assert [(volume.key, len(volume.slices)) for volume in found] == [("EchoTime=6.312", 24), ("EchoTime=31.56", 24)]

@@ -57,8 +57,8 @@ def test_gradient_directions_of_one_b_value_are_told_apart() -> None:
         ds.DiffusionGradientOrientation = [1.0, 0.0, 0.0] if number < 12 else [0.0, 1.0, 0.0]
     assert keys(datasets) == [
         "DiffusionBValue=0,DiffusionGradientOrientation=absent",
-        "DiffusionBValue=1000,DiffusionGradientOrientation=0.000,1.000,0.000",
-        "DiffusionBValue=1000,DiffusionGradientOrientation=1.000,0.000,0.000",
+        "DiffusionBValue=1000,DiffusionGradientOrientation=0.000 1.000 0.000",
+        "DiffusionBValue=1000,DiffusionGradientOrientation=1.000 0.000 0.000",
     ]
 
 
@@ -93,6 +93,31 @@ def test_a_number_matches_at_the_digits_that_are_written() -> None:
 def test_a_selector_that_asks_for_what_a_single_volume_is_finds_it() -> None:
     known = [facts(ds) for ds in mr_series()]
     assert volume_for(known, "te=10,orientation=axial,ImageType=primary", at_least=1, at_most=99).key == ""
+
+
+@pytest.mark.parametrize(
+    "datasets",
+    [
+        mr_series(),
+        mr_series(echo_times=(6.3125, 31.56, 0.00001), b_values=(0, 1_250_000)),
+        mr_series(components=("M", "P"), phases=2),
+        mr_series(echo_times=(5, 9), change={"StackID": "a,b=c"}),
+        [enhanced(echo_times=(5, 9))],
+    ],
+)
+def test_the_key_of_a_volume_finds_it_again(datasets: list[Dataset]) -> None:
+    known = [facts(ds) for ds in datasets]
+    for volume in volumes(known):
+        assert volume_for(known, volume.key or None, at_least=1, at_most=99) == volume
+
+
+def test_an_absent_value_can_be_asked_for() -> None:
+    datasets = mr_series(echo_times=(5, 9))
+    for ds in datasets[:12]:
+        del ds.EchoTime
+    assert keys(datasets) == ["EchoTime=absent", "EchoTime=9"]
+    known = [facts(ds) for ds in datasets]
+    assert len(volume_for(known, "EchoTime=absent", at_least=1, at_most=99).slices) == 12
 
 
 @pytest.mark.parametrize("wanted", ["", "first", "b=0", "EchoTime=6.3,first", "Orientation=axial", "ti=200"])

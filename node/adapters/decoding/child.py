@@ -30,7 +30,7 @@ from typing import Any, cast
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -45,7 +45,7 @@ LAST_PLUGIN = "gdcm"
 # What pydicom and the codecs are known to raise on damaged data.
 DAMAGED = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, ArithmeticError, EOFError,
-    RuntimeError, struct.error, InvalidDicomError, zlib.error,
+    RuntimeError, struct.error, InvalidDicomError, BytesLengthException, zlib.error,
 )  # fmt: skip
 
 

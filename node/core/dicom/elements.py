@@ -14,6 +14,7 @@ from typing import cast
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.tag import BaseTag, Tag
 
 from node.core.dicom.text import decode, encodings
@@ -24,7 +25,7 @@ _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 # What pydicom is known to raise while it converts a hostile sequence.
 _UNREADABLE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, ArithmeticError, EOFError,
-    OSError, struct.error, RecursionError, MemoryError,
+    OSError, struct.error, RecursionError, MemoryError, BytesLengthException,
 )  # fmt: skip
 
 

@@ -6,11 +6,12 @@ Orientation (axial, sagittal, coronal, oblique), Matrix, StackID, ComplexImageCo
 DiffusionBValue, InversionTime, ImageType (any one of its values), TemporalPositionIdentifier, TriggerTime,
 AcquisitionNumber, DiffusionGradientOrientation, VasCollapseFlag; short: b, te, ti. The word `first` takes the
 first of those that are left, in ascending order of their values, where they have one orientation. Without a
-selector the series must hold exactly one volume.
+selector the series must hold exactly one volume. The key of a volume is a selector that finds it again.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from node.core.dicom import Facts
 from node.core.volume.grid import grid, volume
 from node.core.volume.model import Volume
 from node.core.volume.planes import planes
-from node.core.volume.splitting import Part, Value, orientations, parts, places_taken, shown
+from node.core.volume.splitting import Part, orientations, parts, places_taken, shown
 from node.errors import NotProcessable
 
 _SHORT = {"b": "DiffusionBValue", "te": "EchoTime", "ti": "InversionTime"}
@@ -138,18 +139,22 @@ def _rest(names: Sequence[str]) -> str:
 
 def _meets(part: Part, keyword: str, wanted: str) -> bool:
     value = part.values.get(keyword)
+    if value is None:
+        return wanted.lower() == shown(None)
     if isinstance(value, str):
         return wanted.lower() in (shown(value).lower(), *value.lower().split("\\"))
-    return value is not None and _rounds_to(value, wanted)
+    return _rounds_to(value, wanted)
 
 
-def _rounds_to(value: Value, wanted: str) -> bool:
+def _rounds_to(value: float, wanted: str) -> bool:
     try:
         number = float(wanted)
     except ValueError:
         return False
+    if "e" in wanted.lower():
+        return math.isclose(value, number, rel_tol=1e-5)
     digits = len(wanted.partition(".")[2])
-    return isinstance(value, int | float) and abs(value - number) <= 0.5 * 10.0**-digits + 1e-9
+    return abs(value - number) <= 0.5 * 10.0**-digits + 1e-9
 
 
 def _fault_sentence(part: Part, fault: str) -> str:

@@ -135,7 +135,7 @@ def _by_contrast(part: Part) -> list[Part]:
 
 
 _REPEAT: dict[str, Callable[[Frame], Value]] = {
-    "DiffusionGradientOrientation": lambda frame: frame.gradient and ",".join(f"{x:.3f}" for x in frame.gradient),
+    "DiffusionGradientOrientation": lambda frame: frame.gradient and " ".join(f"{x:.3f}" for x in frame.gradient),
     "TemporalPositionIdentifier": lambda frame: frame.temporal_position,
     "TriggerTime": lambda frame: frame.trigger_time,
     "AcquisitionNumber": lambda frame: frame.acquisition_number,
@@ -234,7 +234,7 @@ def shown(value: Value) -> str:
     if value is None:
         return "absent"
     if isinstance(value, str):
-        return "".join(c for c in value[:64] if c.isascii() and (c.isalnum() or c in r" _-.\x,"))
+        return "".join(c for c in value[:64] if c.isascii() and (c.isalnum() or c in r" _-.\x"))
     return f"{value:.6g}"
 
 
