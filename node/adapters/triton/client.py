@@ -115,7 +115,7 @@ class TritonClient:
             return False
 
     def canary(self, model: Model, *, deadline_s: float = 60.0) -> None:
-        """Label the canary slices. Raises ModelUnavailable, or ModelFailed for labels that are not the expected ones."""
+        """Label the canary slices. Raises ModelUnavailable, or ModelFailed for labels that differ."""
         slices = canary.slices()
         labels = self.infer(model.card.name, model.card.version, slices, deadline_s=deadline_s, request_id="canary")
         canary.compare(model.card, labels, model.canary)

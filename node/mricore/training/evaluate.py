@@ -12,14 +12,26 @@ from numpy.typing import NDArray
 
 from node.core import phantom
 from node.mricore.segmenter import Segmenter
-from node.mricore.training.labels import BrainBand, brain_mask, head_mask
+from node.mricore.training.labels import BrainBand, Ellipsoid, brain_mask, closed, head_mask
 from node.mricore.training.series import Volume, read_series
 from node.mricore.training.sources import SOURCES, Source
 
 Mask = NDArray[np.bool_]
 
 OTHER_HEAD = "siemens-xa30-t1-enh"
-OTHER_HEAD_BAND = BrainBand(low=0.55, high=1.6, erode=3.0, close=6.0)
+OTHER_HEAD_BAND = BrainBand(
+    low=0.35,
+    high=2.2,
+    erode=2.5,
+    close=6.0,
+    within=(
+        Ellipsoid((47, 44, 76), (34, 32, 47)),  # cerebrum
+        Ellipsoid((28, 60, 66), (11, 16, 22)),  # temporal lobes
+        Ellipsoid((66, 60, 66), (11, 16, 22)),
+        Ellipsoid((47, 62, 92), (28, 19, 24)),  # cerebellum
+        Ellipsoid((47, 72, 81), (6, 16, 8)),  # brain stem
+    ),
+)
 FLAIR = "derived-fpg-flair-ax"
 FLAIR_BRAIN = "derived-fpg-flair-ax-brain.dcm"  # below seg/: automatic labels of the same person, not manual ones
 BODY = ("ge-knee-mese-te1", "derived-sct-cspine-t2s-ax")
@@ -59,10 +71,11 @@ def evaluate(segmenter: Segmenter, data: Path) -> list[Figure]:
     )
     other = read_series(data / "mr" / OTHER_HEAD)
     head = head_mask(other)
-    figures.append(_figure(segmenter, other, "classical", head, brain_mask(other, head, OTHER_HEAD_BAND)))
+    figures.append(_figure(segmenter, other, "classical, rough", head, brain_mask(other, head, OTHER_HEAD_BAND)))
     flair = read_series(data / "mr" / FLAIR)
-    brain = _segmented(data / "mr" / FLAIR, data / "seg" / FLAIR_BRAIN, flair)
-    figures.append(_figure(segmenter, flair, "published brain, classical head", head_mask(flair), brain))
+    # The published label leaves the furrows out, the labels that the model has learned do not.
+    brain = closed(_segmented(data / "mr" / FLAIR, data / "seg" / FLAIR_BRAIN, flair), flair.spacing, 6.0, flat=True)
+    figures.append(_figure(segmenter, flair, "published brain, furrows closed", head_mask(flair), brain))
     figures += [_figure(segmenter, read_series(data / "mr" / name), "none", None, None) for name in BODY]
     return figures
 

@@ -49,10 +49,10 @@ def head_mask(volume: Volume, threshold: float = 0.10) -> Mask:
     """The head with its cavities: above `threshold` of the bright end, closed, filled in each slice."""
     smooth = ndimage.gaussian_filter(volume.array, (0, 0.7, 0.7))
     solid = _opened(smooth > threshold * np.percentile(smooth, 98), volume.spacing, 2.0)
-    closed = _filled(_closed(_largest(solid), volume.spacing, 8.0, flat=True))
+    head = _filled(closed(_largest(solid), volume.spacing, 8.0, flat=True))
     for axis in (1, 2):  # cavities that are open in one plane are often closed in another
-        closed = np.swapaxes(_filled(np.swapaxes(closed, 0, axis)), 0, axis)
-    return closed
+        head = np.swapaxes(_filled(np.swapaxes(head, 0, axis)), 0, axis)
+    return head
 
 
 def brain_mask(volume: Volume, head: Mask, band: BrainBand) -> Mask:
@@ -64,7 +64,7 @@ def brain_mask(volume: Volume, head: Mask, band: BrainBand) -> Mask:
     tissue = inside & (image > band.low * level) & (image < band.high * level)
     core = _nearest(_eroded(tissue, volume.spacing, band.erode), middle)
     grown = _dilated(core, volume.spacing, band.erode + 1.0) & tissue
-    return _smoothed(_filled(_closed(grown, volume.spacing, band.close) & inside), volume.spacing)
+    return _smoothed(_filled(closed(grown, volume.spacing, band.close) & inside), volume.spacing)
 
 
 def _middle(volume: Volume, head: Mask, band: BrainBand) -> Mask:
@@ -100,8 +100,8 @@ def _opened(mask: Mask, spacing: tuple[float, float, float], mm: float) -> Mask:
     return _dilated(_eroded(mask, spacing, mm), spacing, mm)
 
 
-def _closed(mask: Mask, spacing: tuple[float, float, float], mm: float, *, flat: bool = False) -> Mask:
-    """Closing; `flat` within each slice only."""
+def closed(mask: Mask, spacing: tuple[float, float, float], mm: float, *, flat: bool = False) -> Mask:
+    """Close a mask (slices, rows, columns) over gaps of twice `mm`; `flat` within each slice only."""
     used = (1e4, spacing[1], spacing[2]) if flat else spacing
     width = [(0, 0)] + [(int(mm / step) + 2,) * 2 for step in spacing[1:]]
     padded = np.pad(mask, width)

@@ -96,11 +96,8 @@ def train(
     for step in range(first, plan.steps if stop_after is None else stop_after):
         losses.append(_step(segmenter, optimizer, sources, plan, step))
         if (step + 1) % 50 == 0:
-            say(
-                _progress(
-                    step + 1, plan.steps, sum(losses) / len(losses), (time.monotonic() - begun) / (step + 1 - first)
-                )
-            )
+            pace = (time.monotonic() - begun) / (step + 1 - first)
+            say(_progress(step + 1, plan.steps, sum(losses) / len(losses), pace))
         if (step + 1) % plan.keep_every == 0 or step + 1 == plan.steps:
             _keep(segmenter, optimizer, folder / "checkpoint.pt", step + 1)
     segmenter.eval()
