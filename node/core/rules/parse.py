@@ -40,7 +40,9 @@ def check_rule_set(
     """Every mistake, by file and line. Models and destinations are checked when they are given."""
     read = _read(files)
     rules = read.rule_set.rules
-    found = [*read.mistakes, *check_order(rules), *check_references(rules, models, destinations)]
+    broken = {mistake.file for mistake in read.mistakes if mistake.severity is Severity.ERROR}
+    whole = [rule for rule in rules if rule.file not in broken]  # a condition that was not read covers everything
+    found = [*read.mistakes, *check_order(whole), *check_references(rules, models, destinations)]
     return tuple(sorted(found, key=lambda mistake: (mistake.file, mistake.line, mistake.severity)))
 
 

@@ -7,10 +7,11 @@ not at the top is looked up there under the very same keyword, in the shared gro
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag, Tag
 
@@ -25,8 +26,8 @@ _CHARACTER_SET = Tag(0x00080005)
 _SHARED, _PER_FRAME = Tag(0x52009229), Tag(0x52009230)
 # What pydicom raises, or warns of where warnings are errors, on malformed sequences.
 _UNREADABLE = (
-    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError,
-    TypeError, ValueError, Warning, struct.error,
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, MemoryError,
+    NotImplementedError, OSError, RecursionError, TypeError, ValueError, Warning, struct.error,
 )  # fmt: skip
 
 
@@ -85,7 +86,9 @@ def _terms(ds: Dataset, inherited: Terms) -> Terms:
     value = element.value
     if isinstance(value, bytes):
         return tuple(value.decode("ascii", "replace").strip(" \0").split("\\"))
-    return tuple(str(term) for term in ([value] if isinstance(value, str) else value or ()))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(str(term) for term in value)
+    return ("" if value is None else str(value),)
 
 
 def _reserved(ds: Dataset, step: Step) -> BaseTag | None:
