@@ -28,6 +28,12 @@ def _bytes(value: object) -> object:
     return value
 
 
+def _shipped(name: str) -> Path:
+    """A folder of the repository: from the working folder, else from where this package lies."""
+    here = Path(name)
+    return here if here.is_dir() else Path(__file__).resolve().parent.parent / name
+
+
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]  # PS3.5 6.2, AE
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system chooses
@@ -69,12 +75,12 @@ class Storage(_Section):
 class Triton(_Section):
     url: str = "embedded"  # or grpc://host:port
     token: str = ""
-    models: Path = Path("triton_models")
+    models: Path = Field(default_factory=lambda: _shipped("triton_models"))
     deadline_seconds: float = Field(300, gt=0)
 
 
 class Rules(_Section):
-    directory: Path = Path("dicom_rules")
+    directory: Path = Field(default_factory=lambda: _shipped("dicom_rules"))
 
 
 class Completion(_Section):
@@ -107,8 +113,8 @@ class Settings(_Section):
     http: Http = Http()
     database: DatabaseSettings = DatabaseSettings()
     storage: Storage = Storage()
-    triton: Triton = Triton()
-    rules: Rules = Rules()
+    triton: Triton = Field(default_factory=Triton)
+    rules: Rules = Field(default_factory=Rules)
     completion: Completion = Completion()
     source: tuple[SourceSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()

@@ -32,7 +32,8 @@ def configure(*, verbose: bool, stream: TextIO = sys.stderr) -> None:
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             only_known_keys,
-            structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+            # A traceback with local variables would print headers, and with them patients.
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),

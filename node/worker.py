@@ -13,13 +13,15 @@ from node.adapters.database import Database
 from node.adapters.database import jobs as rows
 from node.core.jobs import Job, wait_before
 from node.core.states import JobState
-from node.errors import NodeError, NotProcessable, Permanent, Retryable
+from node.errors import NodeError, NotProcessable, Permanent, Retryable, StoreUnavailable
 from node.pipeline.completion import Completion
+from node.pipeline.models import Models
 from node.pipeline.work import JobGoneError, Work
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_SLEEP_S = 1.0  # other processes may create work without being able to wake this one
+_CANARY_EVERY_S = 60.0
 
 
 class _Loop:
@@ -71,12 +73,23 @@ class Clerk(_Loop):
         self._completion, self._completed = completion, completed
 
     def _step(self) -> float:
-        if self._completion.look():
+        completed = sum(self._judge(uid) for uid in self._completion.due())
+        if completed:
             self._completed()
         soonest = self._completion.next_look()
         if soonest is None:
             return _LONGEST_SLEEP_S
         return min(max((soonest - self._clock()).total_seconds(), 0.0), _LONGEST_SLEEP_S)
+
+    def _judge(self, series_instance_uid: str) -> bool:
+        try:
+            return self._completion.judge(series_instance_uid)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 # one series must not stop the others; the log keeps the traceback
+            _log.exception("series not judged", series_instance_uid=series_instance_uid)
+            self._completion.put_off(series_instance_uid)
+            return False
 
 
 class Worker(_Loop):
@@ -121,3 +134,22 @@ class Worker(_Loop):
             state=state.value,
             reason=reason,
         )
+
+
+class ModelKeeper(_Loop):
+    """Asks the canaries at start, after every fault, and now and then; restarts an embedded server that died."""
+
+    def __init__(self, models: Models, clock: Callable[[], datetime], revive: Callable[[], None]) -> None:
+        """`revive` starts a dead embedded server again; it does nothing otherwise."""
+        super().__init__("model keeper", clock)
+        self._models, self._revive = models, revive
+        self._asked: datetime | None = None
+
+    def _step(self) -> float:
+        self._revive()
+        now = self._clock()
+        due = self._asked is None or (now - self._asked).total_seconds() >= _CANARY_EVERY_S
+        if due or self._models.faults():
+            self._asked = now
+            self._models.ask_canaries()
+        return _LONGEST_SLEEP_S

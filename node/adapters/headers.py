@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
 
+from node.core.dicom import Facts, facts
 from node.core.encoded import DEFLATED, HEAD_BYTES, header
 from node.core.part10 import read_head
 from node.errors import BadInstance
@@ -22,14 +25,42 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-def read_header(path: Path) -> Dataset:
+_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double Float and Pixel Data
+
+
+@dataclass(frozen=True)
+class Header:
+    """A data set up to its pixels."""
+
+    ds: Dataset
+    has_pixels: bool
+
+    @property
+    def facts(self) -> Facts:
+        return facts(self.ds, has_pixels=self.has_pixels)
+
+
+NOTHING = Header(Dataset(), False)  # stands for a header that cannot be read: its facts say nothing
+
+
+def read_header(path: Path) -> Header:
     """The data set of a stored file without its pixels. Raises BadInstance when it cannot be read."""
+    met: list[int] = []
+
+    def at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+        if tag >= 0x7FE00008:
+            met.append(int(tag))
+        return bool(met)
+
     try:
         with path.open("rb") as file:
             head = read_head(file.read(1 << 16))
             if head.transfer_syntax_uid == DEFLATED:  # pydicom would inflate all of it, however much that is
                 file.seek(head.data_set_at)
-                return header(file.read(HEAD_BYTES), DEFLATED, whole=True)
-        return dcmread(path, stop_before_pixels=True, defer_size=_LARGE)
+                ds = header(file.read(HEAD_BYTES), DEFLATED, stop_when=at_pixels)
+            else:
+                file.seek(0)
+                ds = read_partial(file, stop_when=at_pixels, defer_size=_LARGE)
     except _UNREADABLE as broken:
         raise BadInstance(f"its header cannot be read ({type(broken).__name__})") from broken
+    return Header(ds, bool(met) and met[0] in _PIXELS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -30,6 +31,9 @@ _WANTED = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES})
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+
+
+Stop = Callable[[BaseTag, str | None, int], bool]  # tag, VR, length
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ def _inflate(head: bytes | bytearray | memoryview) -> bytes:
         raise BadInstance("the deflated data set cannot be inflated") from broken
 
 
-def header(head: bytes, transfer_syntax_uid: str, *, whole: bool = False) -> Dataset:
-    """The elements up to the series' UID as a pydicom Dataset, or all up to the pixels when `whole`.
+def header(head: bytes, transfer_syntax_uid: str, *, stop_when: Stop | None = None) -> Dataset:
+    """The elements up to the series' UID as a pydicom Dataset, or up to where `stop_when` says.
 
     Empty when the bytes cannot be read.
     """
@@ -77,7 +81,7 @@ def header(head: bytes, transfer_syntax_uid: str, *, whole: bool = False) -> Dat
             BytesIO(_inflate(head) if transfer_syntax_uid == DEFLATED else head),
             is_implicit_VR=transfer_syntax_uid == IMPLICIT_LITTLE_ENDIAN,
             is_little_endian=transfer_syntax_uid != EXPLICIT_BIG_ENDIAN,
-            stop_when=_before_pixels if whole else _behind_identity,
+            stop_when=stop_when or _behind_identity,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OSError, struct.error, RecursionError, BadInstance):
         return Dataset()  # what pydicom raises on cut or crafted bytes; the UIDs were read without it
@@ -85,10 +89,6 @@ def header(head: bytes, transfer_syntax_uid: str, *, whole: bool = False) -> Dat
 
 def _behind_identity(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return int(tag) > _SERIES
-
-
-def _before_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) >= 0x7FE00008
 
 
 class _Walker:

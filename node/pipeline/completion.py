@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from pydicom.dataset import Dataset
 
 from node.adapters.database import Database
 from node.adapters.database import series as rows
 from node.adapters.database.series import StoredInstance, WaitingSeries
 from node.adapters.files import Files
-from node.adapters.headers import read_header
-from node.core.completion import Arrivals, Known, Policy, judge
-from node.core.dicom import Facts, facts, from_json, to_json
+from node.adapters.headers import NOTHING, Header, read_header
+from node.core import completion
+from node.core.completion import Arrivals, Known, Policy
+from node.core.dicom import Facts, from_json, to_json
 from node.core.jobs import NewJob
 from node.core.rules import EACH, Decision, Disposition, FactValue, Inference, RuleSet, Subject, decide
 from node.core.states import SeriesState
@@ -25,6 +25,7 @@ from node.errors import BadInstance, NotProcessable
 _log = structlog.get_logger(__name__)
 
 _NEVER = timedelta(days=3650)
+_AFTER_A_FAULT = timedelta(minutes=1)
 
 _STATES = {
     Disposition.INFER: SeriesState.ROUTED,
@@ -44,21 +45,29 @@ class Completion:
     policy: Callable[[str], Policy]  # by the calling AE title
     known: Callable[[WaitingSeries, Sequence[Facts]], Known] = lambda _series, _facts: Known()
 
-    def look(self) -> int:
-        """Judge every series that is due; the number of those that turned out to be complete."""
-        due = rows.due(self.database, self.clock())
-        return sum(self._judge(uid) for uid in due)
+    def due(self) -> list[str]:
+        """The series that are to be judged now."""
+        return rows.due(self.database, self.clock())
 
     def next_look(self) -> datetime | None:
         return rows.next_look(self.database)
 
-    def _judge(self, series_instance_uid: str) -> bool:
+    def put_off(self, series_instance_uid: str) -> None:
+        """The node broke on this series: try again later, and let the others through."""
+        seen = rows.waiting(self.database, series_instance_uid)
+        if seen is not None:
+            rows.postpone(
+                self.database, seen, self.clock() + _AFTER_A_FAULT, "the node failed to judge it: see the log"
+            )
+
+    def judge(self, series_instance_uid: str) -> bool:
+        """Judge a waiting series, and give it to the rules when it is complete; whether it was."""
         seen = rows.waiting(self.database, series_instance_uid)
         if seen is None:
             return False
         read = self._facts(seen)
         now = self.clock()
-        verdict = judge(
+        verdict = completion.judge(
             list(read.values()),
             Arrivals(seen.first_at, seen.last_at),
             self.known(seen, list(read.values())),
@@ -74,19 +83,17 @@ class Completion:
         """SOP Instance UID → facts; headers that nobody read yet are read now and remembered."""
         known = {one.sop_instance_uid: from_json(one.facts) for one in seen.instances if one.facts}
         new = {
-            one.sop_instance_uid: facts(self._header(one))
-            for one in seen.instances
-            if one.sop_instance_uid not in known
+            one.sop_instance_uid: self._header(one).facts for one in seen.instances if one.sop_instance_uid not in known
         }
         rows.remember_facts(self.database, {uid: to_json(one) for uid, one in new.items()})
         return known | new
 
-    def _header(self, one: StoredInstance) -> Dataset:
+    def _header(self, one: StoredInstance) -> Header:
         try:
             return read_header(self.files.path(one.path))
         except BadInstance as bad:
             _log.warning("header not readable", sop_instance_uid=one.sop_instance_uid, reason=str(bad))
-            return Dataset()  # its facts say nothing: the volume step will name it
+            return NOTHING
 
     def _route(self, seen: WaitingSeries, read: Mapping[str, Facts], evidence: str) -> bool:
         subject, found = self._subject(seen, list(read.values()))
@@ -97,6 +104,7 @@ class Completion:
             reason=decision.reason,
             evidence=evidence,
             rule_set_version=decision.rule_set,
+            rule=decision.rule,
             outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
             jobs=jobs,
         )
@@ -114,7 +122,7 @@ class Completion:
 
     def _subject(self, seen: WaitingSeries, read: Sequence[Facts]) -> tuple[Subject, tuple[Volume, ...]]:
         found = _volumes(read)
-        headers = [self._header(one) for one in seen.instances]
+        headers = [self._header(one).ds for one in seen.instances]
         return Subject(headers, _series_facts(seen, read, found)), found
 
 

@@ -28,7 +28,6 @@ from node.adapters.destinations import Destination, Outgoing
 from node.adapters.files import Files, write_whole
 from node.adapters.headers import read_header
 from node.core.card import Card
-from node.core.dicom import facts
 from node.core.jobs import Delivery, Finding, Job, MadeResult
 from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
 from node.core.states import DeliveryState, Stage
@@ -122,16 +121,16 @@ class Work:
         card = self.models.card(job.model, job.model_version)
         stored = instances(self.database, job.series_instance_uid)
         headers = {one.sop_instance_uid: read_header(self.files.path(one.path)) for one in stored}
-        read = [facts(header) for header in headers.values()]
+        read = [header.facts for header in headers.values()]
         wanted = card.input
         volume = volume_for(read, job.volume or None, at_least=wanted.slices_at_least, at_most=wanted.slices_at_most)
-        _demand_input(card, volume, headers.values())
+        _demand_input(card, volume, [header.ds for header in headers.values()])
         mine = {one.sop_instance_uid for one in volume.slices}
         used = [one for one in stored if one.sop_instance_uid in mine]
         return Prepared(
             card=card,
             volume=volume,
-            sources=[headers[one.sop_instance_uid] for one in used],
+            sources=[headers[one.sop_instance_uid].ds for one in used],
             paths={one.sop_instance_uid: self.files.path(one.path) for one in used},
             inputs_sha256=inputs_sha256({one.sop_instance_uid: one.sha256 for one in used}),
         )

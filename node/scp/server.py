@@ -103,6 +103,7 @@ class Listener:
             raise BadConfiguration("dicom.port", f"{host}:{port} {what}", "Choose another port") from taken
         server.begin, server.stall_seconds = self._begin, self._limits.stall_seconds
         threading.Thread(target=server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
+        self._ae._servers.append(server)  # where pynetdicom's shutdown looks for it
         self._server = server
         bound = server.socket.getsockname() if server.socket else (host, port)
         return int(bound[1])

@@ -51,6 +51,7 @@ class Verdict:
     reason: str
     evidence: str
     rule_set_version: str
+    rule: str  # that settled it; "": no rule did
     outcomes: Sequence[Mapping[str, object]]
     jobs: Sequence[NewJob]
 
@@ -158,6 +159,7 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
                 "series_instance_uid": uid,
                 "version": seen.version,
                 "rule_set_version": verdict.rule_set_version,
+                "rule": verdict.rule,
                 "at": now,
                 "outcomes": list(verdict.outcomes),
             },

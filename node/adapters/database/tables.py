@@ -145,6 +145,7 @@ decision = Table(
     Column("series_instance_uid", UID, ForeignKey("series.series_instance_uid"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("rule_set_version", String(64), nullable=False),
+    Column("rule", Text, nullable=False),  # that settled it; "": no rule did
     Column("at", Moment, nullable=False),
     Column("outcomes", JSON, nullable=False),  # per rule: matched, not matched, unknown, not reached; why
 )

@@ -60,6 +60,7 @@ class SeriesLine:
     last_at: datetime
     completed_at: datetime | None
     received: Mapping[str, int]  # disposition → receipts
+    rule: str  # that settled the present version; "": none did, or it is not settled
     rules: Sequence[Mapping[str, object]]  # what each rule said of the present version
     history: tuple[Event, ...]
     jobs: tuple[JobLine, ...]
@@ -117,9 +118,11 @@ def _line(connection: Connection, uid: str) -> SeriesLine:
         .where(receipt.c.series_instance_uid == uid)
         .group_by(receipt.c.disposition)
     )
-    rules = connection.scalar(
-        select(decision.c.outcomes).where(decision.c.series_instance_uid == uid, decision.c.version == row.version)
-    )
+    settled = connection.execute(
+        select(decision.c.rule, decision.c.outcomes).where(
+            decision.c.series_instance_uid == uid, decision.c.version == row.version
+        )
+    ).first()
     ids = connection.scalars(select(job.c.id).where(job.c.series_instance_uid == uid).order_by(job.c.id)).all()
     return SeriesLine(
         series_instance_uid=uid,
@@ -137,7 +140,8 @@ def _line(connection: Connection, uid: str) -> SeriesLine:
         last_at=row.last_at,
         completed_at=row.completed_at,
         received={str(name): int(number) for name, number in counts},
-        rules=rules or [],
+        rule=settled.rule if settled else "",
+        rules=settled.outcomes if settled else [],
         history=_history(connection, uid),
         jobs=tuple(_job(connection, one) for one in ids),
     )

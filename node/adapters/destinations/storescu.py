@@ -169,7 +169,8 @@ def _send_one(association: Association, peer: Peer, path: Path, head: Head, mess
         if association.is_established:
             association.abort()
         raise DestinationUnavailable(f"{_named(peer)} did not answer a C-STORE")
-    return Answered(path, status, str(response.ErrorComment or ""))
+    comment: str | None = response.ErrorComment
+    return Answered(path, status, comment if comment else "")
 
 
 def _context_for(association: Association, head: Head) -> PresentationContext | None:

@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.Column("series_instance_uid", sa.String(length=128), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("rule_set_version", sa.String(length=64), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("outcomes", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,242 @@
+"""The composition root: everything is built here from the settings, started in one order and stopped in the other.
+
+database ─ store ─ reception ─ listener        what arrives is kept from the first moment
+         ─ rules ─ clerk
+         ─ Triton ─ canaries ─ worker ─ destinations
+         ─ web
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from node.adapters.database import Database
+from node.adapters.database import jobs as job_rows
+from node.adapters.database import rules as rule_rows
+from node.adapters.database.ledger import note_sender
+from node.adapters.decoding import Decoder
+from node.adapters.destinations import Destination
+from node.adapters.destinations.dicom import DicomPeer
+from node.adapters.destinations.folder import Folder
+from node.adapters.destinations.storescu import Peer
+from node.adapters.files import Files
+from node.adapters.rule_files import read_rule_files
+from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
+from node.config import DestinationSettings, Settings
+from node.core.completion import Policy
+from node.core.rules import RuleSet, check_rule_set, parse_rule_set
+from node.errors import BadConfiguration, ModelUnavailable
+from node.pipeline.completion import Completion
+from node.pipeline.models import Models
+from node.pipeline.reception import Reception
+from node.pipeline.work import Work
+from node.scp import Admission, Listener, Source
+from node.scp.admission import Refusal
+from node.scp.server import Limits
+from node.web import Health, Web
+from node.worker import Clerk, ModelKeeper, Worker
+
+_log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The node's clock."""
+    return datetime.now(UTC)  # noqa: TID251 # the one clock; everybody else is told
+
+
+class Node:
+    """A running node. `start` returns when it listens; `stop` is safe at any time."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
+        """Build it all; nothing runs yet. Raises BadConfiguration for settings, rules or models that are wrong."""
+        self.settings, self._clock = settings, clock
+        self.database = Database(settings.database_url)
+        self.files = Files(settings.instances, settings.storage.low_watermark)
+        self.results = settings.node.data_dir / "results"
+        self._models_on_disk = read_repository(settings.triton.models)
+        self.rule_set = _read_rules(settings, self._models_on_disk)
+        self._triton = _triton(settings, self._models_on_disk)
+        self._client = _client(settings, self._triton)
+        self.models = Models(self._models_on_disk, self._client, settings.triton.deadline_seconds)
+        self._decoder = Decoder()
+        self._clerk = Clerk(self._completion(), clock, self._job_created)
+        self._worker = Worker("worker", self.database, self._work(), clock)
+        self._keeper = ModelKeeper(self.models, clock, self._revive)
+        self._reception: Reception | None = None
+        self._listener: Listener | None = None
+        self._web: Web | None = None
+        self.dicom_port = self.http_port = 0
+
+    def start(self) -> None:
+        """Start everything. Raises BadConfiguration when a port is taken or Triton cannot be started."""
+        settings = self.settings
+        self.database.migrate()
+        self._publish_rules()
+        job_rows.release_interrupted(self.database, self._clock())
+        self._reception = Reception(
+            self.database,
+            self.files,
+            self._clock,
+            chain=settings.node.ae_title,
+            settle=timedelta(seconds=min(1.0, settings.completion.settle_seconds)),
+            stored=self._clerk.wake,
+        )
+        self._web = Web(Health(self.database, self.files, self.models, self._alive))
+        self.http_port = self._web.start(settings.http.host, settings.http.port)
+        self._listener = Listener(self._reception, _admission(settings), _limits(settings), note=self._note)
+        self.dicom_port = self._listener.start(settings.dicom.host, settings.dicom.port)
+        if settings.dicom.accept == "any":
+            _log.warning("anybody may send to this node", reason='dicom.accept is "any"')
+        self._clerk.start()
+        if self._triton:
+            self._start_triton(self._triton)
+        self._keeper.start()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Refuse new associations, finish what runs or leave it for the next start, close."""
+        grace = self.settings.node.stop_seconds
+        if self._listener:
+            self._listener.stop(grace)
+        for loop in (self._clerk, self._keeper, self._worker):
+            loop.stop(grace)
+        if self._web:
+            self._web.stop()
+        if self._reception:
+            self._reception.close()
+        self._client.close()
+        if self._triton:
+            self._triton.stop()
+        self._decoder.close()
+        self.database.close()
+
+    @property
+    def reception(self) -> Reception:
+        """The one function that receives; there once the node was started."""
+        if self._reception is None:
+            raise RuntimeError("the node was not started")
+        return self._reception
+
+    def _start_triton(self, triton: EmbeddedTriton) -> None:
+        try:
+            triton.start()
+        except ModelUnavailable as failed:
+            raise BadConfiguration(
+                "triton.url", f"the embedded Triton did not start: {failed}", _TRITON_CURE
+            ) from failed
+
+    def _revive(self) -> None:
+        if self._triton and not self._triton.alive:
+            _log.warning("embedded Triton died; starting it again")
+            self._triton.kill()
+            self._triton.start()
+
+    def _job_created(self) -> None:
+        self._worker.wake()
+
+    def _alive(self) -> list[str]:
+        return [] if self._listener else ["the DICOM listener is not open"]
+
+    def _note(self, calling_ae: str, host: str, refused: Refusal | None) -> None:
+        note_sender(
+            self.database,
+            calling_ae=calling_ae[:64],
+            host=host[:64],
+            at=self._clock(),
+            admitted=refused is None,
+            reason=refused.sentence if refused else "",
+        )
+
+    def _publish_rules(self) -> None:
+        files = read_rule_files(self.settings.rules.directory)
+        rule_rows.keep(
+            self.database,
+            self.rule_set.version,
+            files,
+            author="node",
+            reason="read from rules.directory at start",
+            now=self._clock(),
+        )
+
+    def _completion(self) -> Completion:
+        return Completion(
+            database=self.database,
+            files=self.files,
+            clock=self._clock,
+            rule_set=lambda: self.rule_set,
+            policy=self._policy,
+        )
+
+    def _policy(self, calling_ae: str) -> Policy:
+        completion = self.settings.completion
+        mine = (one.quiet_seconds for one in self.settings.source if one.ae_title == calling_ae and one.quiet_seconds)
+        return Policy(
+            quiet_seconds=next(mine, completion.quiet_seconds),
+            settle_seconds=completion.settle_seconds,
+            grid_seconds=completion.grid_seconds,
+            longest_seconds=completion.longest_seconds,
+        )
+
+    def _work(self) -> Work:
+        destinations = [_destination(one, self.settings.node.ae_title) for one in self.settings.destination]
+        return Work(
+            database=self.database,
+            files=self.files,
+            results=self.results,
+            decoder=self._decoder,
+            models=self.models,
+            destinations={one.name: one for one in destinations},
+            clock=self._clock,
+            device_serial_number=self.settings.node.ae_title,
+        )
+
+
+_TRITON_CURE = "See its log; or set triton.url to a server that runs"
+
+
+def _read_rules(settings: Settings, models: tuple[Model, ...]) -> RuleSet:
+    files = read_rule_files(settings.rules.directory)
+    rule_set = parse_rule_set(files)
+    cards = {model.card.name: model.card for model in models}
+    for mistake in check_rule_set(files, models=cards, destinations=[one.name for one in settings.destination]):
+        _log.warning("rules", reason=str(mistake))
+    return rule_set
+
+
+def _triton(settings: Settings, models: tuple[Model, ...]) -> EmbeddedTriton | None:
+    if settings.triton.url != "embedded":
+        return None
+    names = [model.card.name for model in models]
+    return EmbeddedTriton(settings.triton.models, settings.node.data_dir / "triton", models=names)
+
+
+def _client(settings: Settings, embedded: EmbeddedTriton | None) -> TritonClient:
+    if embedded:
+        return TritonClient(embedded.url, token=embedded.token)
+    url = settings.triton.url
+    if not url.startswith("grpc://"):
+        raise BadConfiguration("triton.url", f"{url!r} is neither embedded nor grpc://host:port")
+    return TritonClient(url.removeprefix("grpc://"), token=settings.triton.token or None)
+
+
+def _destination(settings: DestinationSettings, calling_ae: str) -> Destination:
+    if settings.kind == "folder":
+        return Folder(settings.name, settings.path or Path())
+    peer = Peer(
+        settings.ae_title or "", settings.host, settings.port, calling_ae, timeout_seconds=settings.timeout_seconds
+    )
+    return DicomPeer(settings.name, peer)
+
+
+def _admission(settings: Settings) -> Admission:
+    sources = [Source(one.name, one.ae_title, one.hosts) for one in settings.source]
+    return Admission(settings.node.ae_title, settings.dicom.accept == "any", sources)
+
+
+def _limits(settings: Settings) -> Limits:
+    dicom = settings.dicom
+    return Limits(dicom.max_associations, dicom.max_pdu, dicom.stall_seconds)

@@ -1,0 +1,72 @@
+"""Is the node alive, may work be sent to it, and does its ledger balance?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from node.adapters.database import Database
+from node.adapters.database.balance import balance
+from node.adapters.files import Files
+from node.errors import NodeError
+from node.pipeline.models import Models
+
+
+@dataclass(frozen=True)
+class Health:
+    """Looks at the parts of a running node."""
+
+    database: Database
+    files: Files
+    models: Models
+    alive: Callable[[], list[str]]  # reasons why it is not
+
+    def unready(self) -> list[str]:
+        """Reasons why no series should be sent here now; empty: ready."""
+        reasons = list(self.alive())
+        try:
+            if self.files.room() < 0:
+                reasons.append("less disk is free than storage.low_watermark")
+            balance(self.database)
+        except NodeError as fault:
+            reasons.append(str(fault))
+        reasons += [f"{model}: {fault}" for model, fault in self.models.faults().items()]
+        return reasons
+
+    def metrics(self) -> bytes:
+        """Prometheus text format."""
+        registry = CollectorRegistry()
+        registry.register(_Ledger(self))
+        return generate_latest(registry)
+
+
+class _Ledger(Collector):
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        found = balance(self._health.database)
+        instances = GaugeMetricFamily("mricore_ledger_instances", "Acknowledged instances", labels=["place"])
+        for place, number in asdict(found).items():
+            instances.add_metric([place], number)
+        yield instances
+        yield GaugeMetricFamily(
+            "mricore_ledger_residue_instances",
+            "Acknowledged instances that the node cannot account for; anything but 0 is an alarm",
+            value=found.residue,
+        )
+        yield GaugeMetricFamily(
+            "mricore_storage_room_bytes", "Bytes free above the low watermark", value=self._health.files.room()
+        )
+        faults = self._health.models.faults()
+        ready = GaugeMetricFamily("mricore_model_ready", "1 when the canary of the model passed", labels=["model"])
+        for name in self._health.models.cards:
+            ready.add_metric([name], 0 if name in faults else 1)
+        yield ready
