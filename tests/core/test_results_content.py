@@ -41,8 +41,10 @@ def measurement_groups(result: Results) -> list[hd.sr.VolumetricROIMeasurementsA
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         document = hd.sr.srread(BytesIO(to_bytes(result.sr)))
+    report = document.content
+    assert isinstance(report, hd.sr.MeasurementReport)
     groups: list[hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations] = (
-        document.content.get_volumetric_roi_measurement_groups()
+        report.get_volumetric_roi_measurement_groups()
     )
     return groups
 
@@ -105,7 +107,8 @@ def test_volume_mean_and_deviation_are_those_of_the_voxels(sources: list[Dataset
     result = encode(volume, sources, labels, values, origin(card(1), sources))
     (measured,), inside = result.measurements, values[labels == 1].astype(float)
     assert measured.volume_ml == pytest.approx(inside.size * 0.5 * 2.0 * 4.0 / 1000)
-    assert (measured.mean, measured.sd) == (pytest.approx(inside.mean()), pytest.approx(inside.std()))
+    assert measured.mean == pytest.approx(inside.mean())
+    assert measured.sd == pytest.approx(inside.std())
     (group,) = measurement_groups(result)
     said = {
         (m.name.meaning, m.derivation.meaning if m.derivation else "", m.unit.value): m.value
@@ -122,6 +125,8 @@ def test_the_sr_names_the_segments_of_the_seg(sources: list[Dataset], volume: Vo
     for group, segment in zip(measurement_groups(result), result.seg.SegmentSequence, strict=True):
         assert group.tracking_uid == segment.TrackingUID
         assert group.tracking_identifier == segment.TrackingID
+        assert group.referenced_segment is not None
+        assert group.finding_type is not None
         assert group.referenced_segment.referenced_sop_instance_uid == result.seg.SOPInstanceUID
         assert group.finding_type.value == segment.SegmentedPropertyTypeCodeSequence[0].CodeValue
 
@@ -282,3 +287,21 @@ def test_the_source_headers_are_left_as_they_were(sources: list[Dataset], volume
     labels = overlapping(volume)
     encode(volume, sources, labels, labels.astype(np.float32), origin(card(2), sources))
     assert [source.to_json() for source in sources] == before
+
+
+def test_a_file_that_is_no_segmentation_is_a_difference(sources: list[Dataset], volume: Volume) -> None:
+    labels = overlapping(volume)
+    result = encode(volume, sources, labels, labels.astype(np.float32), origin(card(2), sources))
+    assert verify_files(b"", sources) == ("The file is not a DICOM file",)
+    assert verify_files(to_bytes(result.sr), sources) == ("The file is not a BINARY Segmentation",)
+    gutted = read(result.seg)
+    del gutted.SharedFunctionalGroupsSequence
+    assert "lacks" in verify_files(to_bytes(gutted), sources)[0]
+
+
+def test_odd_pixel_data_ends_with_a_zero_byte() -> None:
+    images = mr_series(Grid(slices=1, rows=61, columns=67))
+    place, labels = volume_of(images), np.ones((1, 61, 67), np.uint8)
+    result = encode(place, images, labels, labels.astype(np.float32), origin(card(1), images))
+    assert len(result.seg.PixelData) == 512
+    assert result.seg.PixelData[510:] == b"\x7f\0"

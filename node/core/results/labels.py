@@ -48,6 +48,11 @@ def without_overlap(labels: Labels, card: Card) -> Labels | None:
 
 
 def stacked(labels: Labels, card: Card) -> Labels:
-    """The segments of overlapping labels as 0 and 1 along a last axis, in the order of the card."""
-    shifts = np.arange(len(card.segments), dtype=np.uint8)
-    return (labels[..., np.newaxis] >> shifts) & np.uint8(1)
+    """The segments of overlapping labels as 0 and 1 along a last axis, in the order of the card.
+
+    In memory each segment of a slice lies in one piece, which is how it is read.
+    """
+    planes = np.empty((len(labels), len(card.segments), *labels.shape[1:]), np.uint8)
+    for segment in card.segments:
+        planes[:, segment.number - 1] = mask_of(labels, segment.number, card.encoding)
+    return np.moveaxis(planes, 1, -1)

@@ -72,11 +72,12 @@ def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, mo
         series_description=series_description(origin, "SEG"),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set=CHARACTER_SET,
-        omit_empty_frames=True,
+        omit_empty_frames=bool(labels.any()),
     )
     out = complete(made, source, origin, moment)
     _name_dimensions(out, result_uid("dimensions", source.series_instance_uid, origin))
     _refer_to_sources(out, volume, source, range(len(labels))[shown])
+    _pad_with_zero(out)
     for keyword, value in lossy(source).items():
         setattr(out, keyword, value)
     return out
@@ -111,6 +112,13 @@ def _descriptions(source: Source, origin: Origin) -> list[hd.seg.SegmentDescript
         )
         for segment in card.segments
     ]
+
+
+def _pad_with_zero(seg: Dataset) -> None:
+    """End pixel data of an odd length with 00H (PS3.5 8.1.1); highdicom ends it with the character 0."""
+    length = (seg.NumberOfFrames * seg.Rows * seg.Columns + 7) // 8
+    if length % 2:
+        seg.PixelData = seg.PixelData[:length] + b"\0"
 
 
 def _name_dimensions(seg: Dataset, uid: str) -> None:

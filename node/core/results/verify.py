@@ -8,7 +8,7 @@ comes out must be the labels, voxel by voxel. Differences are sentences for peop
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from node.core.card import Card, Encoding
 from node.core.volume import Volume
@@ -53,23 +54,31 @@ def verify(
 
     Everything that `verify_files` looks at, and every voxel of every segment of the card.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of illegal values in headers, which are not judged here
-        ds = dcmread(BytesIO(seg))
-        general = tuple(_header_sentences(ds, sources))
-        if general:
-            return general
-        frames = tuple(_frames(ds))
-        return _differences_of_frames(frames, sources) + _differences_of_voxels(ds, frames, volume, labels, card)
+    return _read_and_compare(seg, sources, lambda ds, frames: _differences_of_voxels(ds, frames, volume, labels, card))
 
 
 def verify_files(seg: bytes, sources: Sequence[Dataset]) -> tuple[str, ...]:
     """Differences between a SEG file and its source images: patient, study, frame of reference, matrix, and for
     every frame the existence, position, orientation and spacing of the source plane that it names."""
+    return _read_and_compare(seg, sources, lambda ds, frames: ())
+
+
+def _read_and_compare(
+    seg: bytes, sources: Sequence[Dataset], look_closer: Callable[[Dataset, Sequence[Frame]], tuple[str, ...]]
+) -> tuple[str, ...]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ds = dcmread(BytesIO(seg))
-        return tuple(_header_sentences(ds, sources)) or _differences_of_frames(tuple(_frames(ds)), sources)
+        warnings.simplefilter("ignore")  # pydicom warns of illegal values in headers, which are not judged here
+        try:
+            ds = dcmread(BytesIO(seg))
+            general = tuple(_header_sentences(ds, sources))
+            if general:
+                return general
+            frames = tuple(_frames(ds))
+            return _differences_of_frames(frames, sources) + look_closer(ds, frames)
+        except InvalidDicomError:
+            return ("The file is not a DICOM file",)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return ("The file or one of its source images lacks what a Segmentation or an image must have",)
 
 
 def _header_sentences(ds: Dataset, sources: Sequence[Dataset]) -> Iterator[str]:
