@@ -21,11 +21,13 @@ from node.errors import BadConfiguration
 TRUTHS = st.lists(st.sampled_from(list(Truth)), max_size=6)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(TRUTHS)
 def test_de_morgan_holds_with_unknowns(truths: list[Truth]) -> None:
     assert negated(all_of(truths)) is any_of([negated(truth) for truth in truths])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(TRUTHS, TRUTHS)
 def test_grouping_and_order_do_not_matter(one: list[Truth], other: list[Truth]) -> None:
     assert all_of([all_of(one), all_of(other)]) is all_of(other + one)
@@ -43,18 +45,21 @@ def test_an_answer_given_beside_unknowns_stays_when_they_become_known(combine: o
             assert {function(completed) for completed in product(*known)} == {answer}
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text())
 def test_folding_twice_is_folding_once_and_case_and_accents_are_gone(text: str) -> None:
     assert fold(fold(text)) == fold(text)
     assert fold(text).encode() is not None
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=300), st.integers(1, 80))
 def test_what_is_shown_is_bounded_and_printable(text: str, at_most: int) -> None:
     assert len(shown(text, at_most)) <= at_most
     assert shown(text, at_most).isprintable()
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=80))
 def test_any_pattern_is_compiled_or_refused_and_never_raises(text: str) -> None:
     found = pattern(text)
@@ -62,6 +67,7 @@ def test_any_pattern_is_compiled_or_refused_and_never_raises(text: str) -> None:
         assert found.holds("some text") in (True, False)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(alphabet="aäßéŁ가か山", min_size=1, max_size=20), st.text(max_size=10))
 def test_a_text_without_metacharacters_is_found_by_itself_as_a_pattern(text: str, around: str) -> None:
     found = pattern(text)
@@ -175,6 +181,7 @@ def test_no_text_can_make_reading_raise(text: str) -> None:
     assert isinstance(check_rule_set({"10.yaml": text, "_set.yaml": text}), tuple)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(HEADERS, st.sampled_from(["Modality: MR", "EchoTime: {at_least: 10}", "PatientName: {contains: m}"]))
 def test_a_series_of_equal_instances_answers_as_one_instance(elements: Elements, when: str) -> None:
     rule_set = parse_rule_set({"10.yaml": f"name: one\nwhen: {{{when}}}\nthen: [hold]"})

@@ -62,6 +62,10 @@ class Attribute:
     identifying: bool = False  # may the value name a patient or a visit?
     varies: bool = False  # does it differ between the instances of a series by nature?
 
+    def __hash__(self) -> int:
+        """By name alone: a series is asked for its attributes thousands of times."""
+        return hash(self.text)
+
 
 Operand = Attribute | Fact
 

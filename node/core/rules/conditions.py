@@ -76,6 +76,8 @@ class Test:
         return Verdict(self, truth, reading=seen)
 
     def _of(self, known: Known) -> Truth:
+        if len(known.values) == 1:
+            return Truth.TRUE if self.operator.holds(known.values[0]) else Truth.FALSE
         if self.quantifier is Quantifier.FIRST:
             return Truth.of(self.operator.holds(known.values[0]))
         if self.quantifier is Quantifier.AMONG or self.operand.kind is Kind.NAME:

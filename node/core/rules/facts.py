@@ -44,6 +44,10 @@ class Fact:
     identifying: bool = False
     varies: bool = False
 
+    def __hash__(self) -> int:
+        """By name alone, as attributes."""
+        return hash(self.text)
+
 
 def is_fact_name(text: str) -> bool:
     """DICOM keywords begin with a capital; facts are lower-case words joined by dots."""

@@ -87,8 +87,14 @@ def _terms(ds: Dataset, inherited: Terms) -> Terms:
     if isinstance(value, bytes):
         return tuple(value.decode("ascii", "replace").strip(" \0").split("\\"))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(str(term) for term in value)
-    return ("" if value is None else str(value),)
+        return tuple(_term(term) for term in value)
+    return (_term(value),)
+
+
+def _term(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else "?"  # not text: no character set anybody knows
 
 
 def _reserved(ds: Dataset, step: Step) -> BaseTag | None:

@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.valuerep import PersonName
@@ -143,13 +144,15 @@ def _float(part: int | float) -> float:
 
 
 def _text_of(part: object) -> str | Wrong:
+    if part is None:
+        return ""
+    if not isinstance(part, str | int | float | PersonName | Decimal):
+        return Wrong("holds neither text nor numbers")
     try:
-        text = "" if part is None else str(part)
+        text = str(part)
     except (UnicodeError, LookupError, ValueError, Warning):
         return Wrong("does not fit its SpecificCharacterSet")
-    if "\ufffd" in text and isinstance(part, str | PersonName):
-        return Wrong("does not fit its SpecificCharacterSet")
-    return text.strip(" \0")
+    return Wrong("does not fit its SpecificCharacterSet") if "\ufffd" in text else text.strip(" \0")
 
 
 def _typed(parts: Parts, kind: Kind) -> Reading:
