@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from pydicom.dataset import Dataset
 
 from node.adapters.database import Database
 from node.adapters.database import series as rows
@@ -17,7 +18,7 @@ from node.core import completion
 from node.core.completion import Arrivals, Known, Policy
 from node.core.dicom import Facts, from_json, to_json
 from node.core.jobs import NewJob
-from node.core.rules import EACH, Decision, Disposition, FactValue, Inference, RuleSet, Subject, decide
+from node.core.rules import Decision, Disposition, FactValue, Inference, RuleSet, Subject, decide
 from node.core.states import SeriesState
 from node.core.volume import Volume, orientation, volumes
 from node.errors import BadInstance, NotProcessable
@@ -96,9 +97,12 @@ class Completion:
             return NOTHING
 
     def _route(self, seen: WaitingSeries, read: Mapping[str, Facts], evidence: str) -> bool:
-        subject, found = self._subject(seen, list(read.values()))
+        headers = [self._header(one).ds for one in seen.instances]
+        subject, found = subject_of(
+            headers, list(read.values()), calling_ae=seen.calling_ae, called_ae=seen.called_ae, host=seen.host
+        )
         decision = decide(self.rule_set(), subject)
-        jobs = _jobs(decision, found) if decision.disposition is Disposition.INFER else []
+        asked = decision.for_volumes(one.key for one in found) if decision.disposition is Disposition.INFER else ()
         verdict = rows.Verdict(
             state=_STATES[decision.disposition],
             reason=decision.reason,
@@ -106,7 +110,7 @@ class Completion:
             rule_set_version=decision.rule_set,
             rule=decision.rule,
             outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
-            jobs=jobs,
+            jobs=[_job(decision, inference, key) for inference, key in asked],
         )
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
@@ -120,10 +124,27 @@ class Completion:
             )
         return settled
 
-    def _subject(self, seen: WaitingSeries, read: Sequence[Facts]) -> tuple[Subject, tuple[Volume, ...]]:
-        found = _volumes(read)
-        headers = [self._header(one).ds for one in seen.instances]
-        return Subject(headers, _series_facts(seen, read, found)), found
+
+def subject_of(
+    headers: Sequence[Dataset], read: Sequence[Facts], *, calling_ae: str, called_ae: str, host: str
+) -> tuple[Subject, tuple[Volume, ...]]:
+    """What the rules look at, and the volumes that the series holds."""
+    found = _volumes(read)
+    largest = max(found, key=lambda one: len(one.slices), default=None)
+    values: dict[str, FactValue] = {
+        "series.instances": len(read),
+        "series.frames": sum(max(1, len(one.frames)) for one in read),
+        "series.volumes": len(found),
+        "series.sop_class": sorted({one.sop_class_uid for one in read}),
+        "series.sender": calling_ae,
+        "series.sender_host": host,
+        "series.called_ae": called_ae,
+    }
+    if largest is not None:
+        values["series.slices"] = len(largest.slices)
+        values["series.spacing"] = largest.slice_spacing
+        values["series.orientation"] = orientation(largest)
+    return Subject(headers, values), found
 
 
 def _volumes(read: Sequence[Facts]) -> tuple[Volume, ...]:
@@ -134,41 +155,8 @@ def _volumes(read: Sequence[Facts]) -> tuple[Volume, ...]:
         return ()
 
 
-def _series_facts(seen: WaitingSeries, read: Sequence[Facts], found: Sequence[Volume]) -> dict[str, FactValue]:
-    largest = max(found, key=lambda one: len(one.slices), default=None)
-    values: dict[str, FactValue] = {
-        "series.instances": len(seen.instances),
-        "series.frames": sum(max(1, len(one.frames)) for one in read),
-        "series.volumes": len(found),
-        "series.sop_class": sorted({one.sop_class_uid for one in seen.instances}),
-        "series.sender": seen.calling_ae,
-        "series.sender_host": seen.host,
-        "series.called_ae": seen.called_ae,
-    }
-    if largest is not None:
-        values["series.slices"] = len(largest.slices)
-        values["series.spacing"] = largest.slice_spacing
-        values["series.orientation"] = orientation(largest)
-    return values
-
-
 def _outcome(rule: str, standing: str, sentence: str) -> dict[str, object]:
     return {"rule": rule, "standing": standing, "why": sentence}
-
-
-def _jobs(decision: Decision, found: Sequence[Volume]) -> list[NewJob]:
-    jobs: dict[tuple[str, str], NewJob] = {}
-    for inference in decision.inferences:
-        for key in _keys(inference, found):
-            jobs.setdefault((inference.model, key), _job(decision, inference, key))
-    return list(jobs.values())
-
-
-def _keys(inference: Inference, found: Sequence[Volume]) -> list[str]:
-    """Which volumes get a job of their own. Without any there is one job, which will say why."""
-    if inference.volume != EACH:
-        return [inference.volume]
-    return [one.key for one in found] or [""]
 
 
 def _job(decision: Decision, inference: Inference, key: str) -> NewJob:

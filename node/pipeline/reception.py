@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Answer:
 
     status: int
     reason: str = ""
+    uids: Uids = Uids("", "", "", "")  # what is known of the instance
 
 
 @dataclass
@@ -79,9 +80,20 @@ class Reception:
         self._pending.put(None)
         self._scribe.join()
 
-    def incoming(self, sender: Sender, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> Incoming:
-        """Begin to receive one instance. The UIDs are those of the command or the file meta information."""
-        return Incoming(self, sender, Uids(sop_class_uid, sop_instance_uid, "", ""), transfer_syntax_uid)
+    def incoming(
+        self,
+        sender: Sender,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        study_instance_uid: str = "",
+    ) -> Incoming:
+        """Begin to receive one instance. The UIDs are those of the command, the request or the file meta information.
+
+        An instance that contradicts one of them is refused; "" says nothing.
+        """
+        command = Uids(sop_class_uid, sop_instance_uid, study_instance_uid, "")
+        return Incoming(self, sender, command, transfer_syntax_uid)
 
     def receive(
         self, sender: Sender, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, data_set: bytes
@@ -223,7 +235,8 @@ class Incoming:
         if self._failed is not None:
             status, reason = OUT_OF_RESOURCES, str(self._failed)
         disposition = Disposition.STORED if status == SUCCESS else Disposition.REFUSED
-        return self._reception.commit(self._receipt(uids, status, reason, disposition, kept), head, kept)
+        answer = self._reception.commit(self._receipt(uids, status, reason, disposition, kept), head, kept)
+        return replace(answer, uids=uids)
 
     def _judge(self, head: bytes) -> tuple[Uids, int, str]:
         """What the data set says of itself, and whether it may be stored (PS3.4 B.2.3)."""
@@ -269,13 +282,12 @@ def _refusal(command: Uids, found: Uids) -> str:
     for name, asked, said in (
         ("SOP Class UID", command.sop_class_uid, found.sop_class_uid),
         ("SOP Instance UID", command.sop_instance_uid, found.sop_instance_uid),
+        ("Study Instance UID", command.study_instance_uid, found.study_instance_uid),
     ):
         if not said:
             return f"the data set has no {name}"
         if asked and asked != said:
             return f"the data set's {name} is not the one of the command"
-    if not found.study_instance_uid:
-        return "the data set has no Study Instance UID"
     if not found.series_instance_uid:
         return "the data set has no Series Instance UID"
     if any(len(uid) > _MAX_UID or not uid.isprintable() for uid in vars(found).values()):

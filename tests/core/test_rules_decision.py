@@ -10,6 +10,7 @@ from node.core.rules import (
     Priority,
     Standing,
     Subject,
+    check_rule_set,
     decide,
     explain,
     parse_rule_set,
@@ -62,9 +63,23 @@ def test_one_model_runs_once_on_a_volume_and_delivers_to_both_rules_destinations
 
 def test_a_named_volume_before_all_volumes_is_not_run_twice() -> None:
     named = 'when: {}\nthen: [{infer: {model: head, volume: "EchoTime=90"}}]\nstop: false\n'
-    decision = decided(named, HEAD)
+    every = "when: {}\nthen: [{infer: {model: head, volume: each}}]\n"
+    decision = decided(named, every)
     jobs = [(asked.rule, key) for asked, key in decision.for_volumes(["EchoTime=10", "EchoTime=90"])]
     assert jobs == [("rule-0", "EchoTime=90"), ("rule-1", "EchoTime=10")]
+
+
+def test_a_model_without_a_volume_gets_one_job_and_each_gets_one_for_every_volume() -> None:
+    every = "when: {}\nthen: [{infer: {model: head, volume: each}}]\n"
+    keys = ["EchoTime=10", "EchoTime=90"]
+    assert [key for _, key in decided(HEAD).for_volumes(keys)] == [""]
+    assert [key for _, key in decided(every).for_volumes(keys)] == keys
+    assert [key for _, key in decided(every).for_volumes([])] == [""]
+
+
+def test_a_volume_that_is_no_selector_is_a_mistake() -> None:
+    (mistake,) = check_rule_set({"a.yaml": 'name: a\nwhen: {}\nthen: [{infer: {model: head, volume: "wrong="}}]\n'})
+    assert mistake.line == 3
 
 
 def test_a_series_no_rule_takes_goes_where_the_set_says() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
@@ -230,3 +231,15 @@ def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datet
     key = created.inserted_primary_key
     if key is not None:
         note_change(connection, int(key[0]), "completion", JobState.SCHEDULED, f"rule {new.rule}", now)
+
+
+def missing_files(database: Database, root: Path) -> list[str]:
+    """Paths of acknowledged instances whose file is missing or holds fewer bytes than were received."""
+    wanted = select(instance.c.path, instance.c.size)
+    missing: list[str] = []
+    with database.reading() as connection:
+        for row in connection.execution_options(yield_per=1000).execute(wanted):
+            path = root / row.path
+            if not path.is_file() or path.stat().st_size < row.size:
+                missing.append(row.path)
+    return missing

@@ -123,7 +123,8 @@ class Run:
             if key not in told:
                 told[key] = ""
                 name = line.series_description or line.series_instance_uid
-                self._say(f"{name}: {event.what}" + (f" – {event.why}" if event.why else ""))
+                why = event.why.partition("; ")[0]  # the rest is in `mricore-node trace`
+                self._say(f"{name}: {event.what}" + (f" – {why}" if why else ""))
 
     def _outcome(self, node: Node, lines: Sequence[SeriesLine]) -> Outcome:
         from node.adapters.database import jobs

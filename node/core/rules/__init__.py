@@ -10,12 +10,13 @@ from node.core.rules.explain import explain, smallest_edit
 from node.core.rules.facts import FactValue
 from node.core.rules.mistakes import Mistake, Severity
 from node.core.rules.parse import check_rule_set, parse_rule_set, version_of
-from node.core.rules.rule import EACH, Actions, Inference, OnUnknown, Otherwise, Priority, Rule, RuleSet
+from node.core.rules.rule import EACH, ONLY, Actions, Inference, OnUnknown, Otherwise, Priority, Rule, RuleSet
 from node.core.rules.subject import Subject
 from node.core.rules.truth import Truth
 
 __all__ = [
     "EACH",
+    "ONLY",
     "Actions",
     "Decision",
     "Disposition",

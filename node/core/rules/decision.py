@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from node.core.rules.conditions import Leaf, Verdict, deciding
 from node.core.rules.reading import Known
-from node.core.rules.rule import EACH, Inference, OnUnknown, Otherwise, Priority, Rule, RuleSet
+from node.core.rules.rule import EACH, ONLY, Inference, OnUnknown, Otherwise, Priority, Rule, RuleSet
 from node.core.rules.subject import Subject
 from node.core.rules.truth import Truth
 
@@ -93,13 +93,15 @@ class Decision:
         return bool(self.rule)
 
     def for_volumes(self, keys: Iterable[str]) -> tuple[tuple[Inference, str], ...]:
-        """The jobs for the volumes the series turned out to have: no model twice on one volume."""
-        volumes = tuple(keys)
+        """The jobs for the volumes the series turned out to have: no model twice on one volume.
+
+        A volume that is not there still gets its job, which will say why it cannot be done.
+        """
+        every = tuple(keys) or (ONLY,)
         jobs: dict[tuple[str, str], tuple[Inference, str]] = {}
         for inference in self.inferences:
-            for key in volumes:
-                if inference.volume in (EACH, key):
-                    jobs.setdefault((inference.model, key), (inference, key))
+            for key in every if inference.volume == EACH else (inference.volume,):
+                jobs.setdefault((inference.model, key), (inference, key))
         return tuple(jobs.values())
 
 

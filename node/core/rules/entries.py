@@ -11,8 +11,9 @@ from node.core.rules.clauses import ALWAYS, Clauses, Interned, Lists
 from node.core.rules.conditions import Condition
 from node.core.rules.folding import shown
 from node.core.rules.mistakes import Report, did_you_mean
-from node.core.rules.rule import EACH, Actions, Inference, OnUnknown, Otherwise, Priority, Rule
+from node.core.rules.rule import EACH, ONLY, Actions, Inference, OnUnknown, Otherwise, Priority, Rule
 from node.core.rules.source import Entry, Listing, Scalar, Section, Tree, Typed
+from node.core.volume import selector_fault
 
 _RULE_KEYS = ("name", "description", "priority", "when", "on_unknown", "then", "stop", "active")
 _SET_KEYS = ("otherwise", "lists")
@@ -151,20 +152,24 @@ def _inference(step: Entry, report: Report) -> Inference | None:
     if isinstance(step.value, Section):
         return _spelled_out(step.value, report)
     model, at, version = (_text(step, report) or "").partition("@")
-    return _checked(step.line, model, version if at else None, EACH, report)
+    return _checked(step.line, model, version if at else None, ONLY, report)
 
 
 def _spelled_out(section: Section, report: Report) -> Inference | None:
     known_keys(section, _INFER_KEYS, report)
     model, at, version = (_text(section.get("model"), report) or "").partition("@")
     apart = _text(section.get("version"), report)
-    volume = _text(section.get("volume"), report) or EACH
+    volume = _text(section.get("volume"), report) or ONLY
     return _checked(section.line, model, apart or (version if at else None), volume, report)
 
 
 def _checked(line: int, model: str, version: str | None, volume: str, report: Report) -> Inference | None:
     if not _MODEL.fullmatch(model) or (version is not None and not _VERSION.fullmatch(version)):
         report.error(line, "infer names no model", "Write `- infer: model`, `model@version` or {model: …, volume: …}")
+        return None
+    fault = selector_fault(volume) if volume not in (ONLY, EACH) else None
+    if fault:
+        report.error(line, fault, 'Write volume: "EchoTime=6.3", first, or each')
         return None
     return Inference(model, version, volume, line=line)
 

@@ -23,7 +23,8 @@ def _lines(decision: Decision, show: bool) -> Iterator[str]:
     for inference in decision.inferences:
         version = f"@{inference.version}" if inference.version else ""
         to = ", ".join(inference.deliver) or "nowhere"
-        yield f"  model {inference.model}{version}, volume {inference.volume}, results to {to} ({inference.rule})"
+        of = f"volume {inference.volume}" if inference.volume else "the only volume"
+        yield f"  model {inference.model}{version}, {of}, results to {to} ({inference.rule})"
     for outcome in decision.outcomes:
         yield ""
         yield from _outcome(outcome, show)

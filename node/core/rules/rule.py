@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from node.core.rules.conditions import Condition
 
+ONLY = ""  # the one volume that the series is; several are a reason to refuse
 EACH = "each"  # every volume of the series
 
 
@@ -43,7 +44,7 @@ class Inference:
 
     model: str
     version: str | None = None  # None: the version that is in production
-    volume: str = EACH  # or the key of one volume: "EchoTime=6.3"
+    volume: str = ONLY  # or EACH, or a selector of one volume: "EchoTime=6.3"
     deliver: tuple[str, ...] = ()  # names of destinations
     rule: str = ""
     line: int = 0

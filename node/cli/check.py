@@ -1,0 +1,163 @@
+"""`mricore-node check`."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from node.adapters.database import Database
+from node.adapters.database.balance import balance
+from node.adapters.database.ledger import broken_chains
+from node.adapters.database.series import missing_files
+from node.adapters.destinations.storescu import Peer, echo
+from node.adapters.files import Files
+from node.adapters.rule_files import read_rule_files
+from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository
+from node.cli import config_option, json_option
+from node.cli.rules import mistakes_of
+from node.cli.tables import show_json
+from node.config import DestinationSettings, Settings, load
+from node.core.rules import Severity
+from node.errors import BadConfiguration, NodeError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check."""
+
+    part: str
+    ok: bool
+    sentence: str  # what was seen, with the cure where something is wrong
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--ledger", is_flag=True, help="Also follow the whole ledger's chain and look at every stored file.")
+def check(config: Path | None, as_json: bool, ledger: bool) -> None:
+    """Check everything this node needs: one line each, with the cure where something is wrong.
+
+    Configuration, database and ledger balance, disk, rules, models, Triton's canary, and C-ECHO to every
+    destination. Exit status 0 when all is well, 1 when something is not, 2 when the configuration cannot be used.
+    """
+    settings = load(config)
+    findings = [_found(part, look) for part, look in _parts(settings, ledger)]
+    if as_json:
+        show_json(findings)
+    for one in () if as_json else findings:
+        click.echo(f"{'ok  ' if one.ok else 'BAD '} {one.part}: {one.sentence}")
+    if not all(one.ok for one in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _found(part: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(part, True, look())
+    except NodeError as fault:
+        return Finding(part, False, str(fault))
+
+
+def _parts(settings: Settings, ledger: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "configuration", lambda: f"AE title {settings.node.ae_title}, data in {settings.node.data_dir}"
+    yield "database", lambda: _database(settings)
+    yield "ledger", lambda: _ledger(settings, ledger)
+    yield "disk", lambda: _disk(settings)
+    yield "rules", lambda: _rules(settings)
+    yield "models", lambda: _models(settings)
+    yield "triton", lambda: _triton(settings)
+    for one in settings.destination:
+        yield f"destination {one.name}", lambda one=one: _destination(one, settings)  # type: ignore[misc]
+
+
+def _database(settings: Settings) -> str:
+    database = Database(settings.database_url)
+    database.migrate()
+    return f"{database.engine.dialect.name} answers, its tables are of this release"
+
+
+def _ledger(settings: Settings, whole: bool) -> str:
+    database = Database(settings.database_url)
+    found = balance(database)
+    if found.residue:
+        raise BadConfiguration(
+            "ledger",
+            f"{found.residue} acknowledged instances cannot be accounted for",
+            "Run check --ledger, keep the data",
+        )
+    told = (
+        f"{found.received} received = {found.delivered} delivered + {found.filtered} filtered"
+        f" + {found.waiting} waiting + {found.held} held + {found.failed} failed"
+    )
+    return f"{told}; {_whole_ledger(database, settings)}" if whole else told
+
+
+def _whole_ledger(database: Database, settings: Settings) -> str:
+    broken = broken_chains(database)
+    if broken:
+        chain, numbers = next(iter(broken.items()))
+        raise BadConfiguration("ledger", f"line {numbers[0]} of {chain} was changed or is missing", "Restore a backup")
+    missing = missing_files(database, settings.instances)
+    if missing:
+        raise BadConfiguration(
+            "ledger", f"{len(missing)} stored files are missing or of another size, e.g. {missing[0]}"
+        )
+    return "its chain is whole and every stored file is there"
+
+
+def _disk(settings: Settings) -> str:
+    room = Files(settings.instances, settings.storage.low_watermark).room()
+    if room < 0:
+        raise BadConfiguration(
+            "storage.low_watermark", "less disk is free than that: nothing is accepted", "Make room or lower it"
+        )
+    return f"{room / 1e9:.1f} GB above the low watermark"
+
+
+def _rules(settings: Settings) -> str:
+    files = read_rule_files(settings.rules.directory)
+    mistakes = mistakes_of(files, settings)
+    for mistake in mistakes:
+        if mistake.severity is Severity.ERROR:
+            raise mistake.error()
+    warnings = f", {len(mistakes)} warnings (see `rules check`)" if mistakes else ""
+    return f"{len(files)} files in {settings.rules.directory}{warnings}"
+
+
+def _models(settings: Settings) -> str:
+    models = read_repository(settings.triton.models)
+    return ", ".join(f"{model.card.name} {model.card.version}" for model in models) + ": cards and weights agree"
+
+
+def _triton(settings: Settings) -> str:
+    models = read_repository(settings.triton.models)
+    if settings.triton.url != "embedded":
+        with TritonClient(settings.triton.url.removeprefix("grpc://"), token=settings.triton.token or None) as client:
+            for model in models:
+                client.canary(model)
+        return f"{settings.triton.url} gives the known answers"
+    names = [model.card.name for model in models]
+    with (
+        EmbeddedTriton(settings.triton.models, settings.node.data_dir / "triton-check", models=names) as server,
+        TritonClient(server.url, token=server.token) as client,
+    ):
+        for model in models:
+            client.canary(model)
+    return "the embedded server starts and gives the known answers"
+
+
+def _destination(one: DestinationSettings, settings: Settings) -> str:
+    if one.kind == "folder":
+        path = one.path or Path()
+        if path.exists() and not path.is_dir():
+            raise BadConfiguration(f"destination {one.name}: path", f"{path} is not a folder")
+        return f"folder {path}"
+    try:
+        socket.getaddrinfo(one.host, one.port)
+    except OSError as unknown:
+        raise BadConfiguration(f"destination {one.name}: host", f"{one.host} cannot be resolved") from unknown
+    echo(Peer(one.ae_title or "", one.host, one.port, settings.node.ae_title, timeout_seconds=5))
+    return f"{one.ae_title}@{one.host}:{one.port} answers C-ECHO"

@@ -1,0 +1,86 @@
+"""`mricore-node jobs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node.adapters.database import Database, trace
+from node.adapters.database import jobs as rows
+from node.app import utc_now
+from node.cli import config_option, json_option
+from node.cli.tables import moment, show, show_json
+from node.config import load
+from node.core.states import JobState
+from node.errors import NotProcessable
+
+
+@click.group()
+def jobs() -> None:
+    """What the node is working on, and what became of it."""
+
+
+@jobs.command("list")
+@config_option
+@json_option
+@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+def list_jobs(config: Path | None, as_json: bool, state: str | None, limit: int) -> None:
+    """List jobs, newest first."""
+    found = trace.recent_jobs(_database(config), state, limit)
+    if as_json:
+        show_json([{"series_instance_uid": uid} | vars(job) for job, uid in found])
+        return
+    show(
+        ("job", "state", "stage", "model", "volume", "rule", "reason"),
+        [(job.id, job.state, job.stage, job.model, job.volume, job.rule, job.reason) for job, _ in found],
+    )
+
+
+@jobs.command("show")
+@click.argument("job_id", type=int)
+@config_option
+@json_option
+def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
+    """Show one job: its history, its results, and what each destination answered."""
+    database = _database(config)
+    job = rows.get(database, job_id)
+    line = trace.line(database, job.series_instance_uid) if job else None
+    if job is None or line is None:
+        raise NotProcessable(f"there is no job {job_id}: see `mricore-node jobs list`")
+    mine = next(one for one in line.jobs if one.id == job_id)
+    if as_json:
+        show_json(mine)
+        return
+    show(("", ""), [(name, value) for name, value in vars(mine).items() if name not in ("results", "deliveries")])
+    show(("kind", "file"), mine.results)
+    show(("kind", "destination", "state", "answer"), mine.deliveries)
+    show(("when", "what", "why"), [(moment(one.at), one.what, one.why) for one in line.history])
+
+
+@jobs.command()
+@click.argument("job_id", type=int)
+@config_option
+def retry(job_id: int, config: Path | None) -> None:
+    """Try a failed, canceled, held or not processable job again."""
+    if not rows.retry(_database(config), job_id, "command line", utc_now()):
+        raise NotProcessable(f"job {job_id} cannot be tried again: it does not exist, or is not finished")
+    click.echo(f"job {job_id} is scheduled")
+
+
+@jobs.command()
+@click.argument("job_id", type=int)
+@click.option("--reason", default="canceled on request", show_default=True, help="Kept with the job.")
+@config_option
+def cancel(job_id: int, reason: str, config: Path | None) -> None:
+    """Cancel a job that is not finished. What was delivered stays delivered."""
+    if not rows.finish(_database(config), job_id, JobState.CANCELED, reason, utc_now(), actor="command line"):
+        raise NotProcessable(f"job {job_id} cannot be canceled: it does not exist, or is finished")
+    click.echo(f"job {job_id} is canceled")
+
+
+def _database(config: Path | None) -> Database:
+    database = Database(load(config).database_url)
+    database.migrate()
+    return database
