@@ -86,7 +86,7 @@ _REPLACED = "\ufffd"  # what bytes become that the declared character set does n
 _EARLIEST = "1850"  # anonymisers write dates of the year 1; no patient and no study is from before
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TEXT_WITH_LINES = frozenset({"LT", "ST", "UT"})
-_SINGLE_BYTE_CODES = ("CodeValue", "LongCodeValue", "URNCodeValue")
+_CODE_VALUES = ("CodeValue", "LongCodeValue", "URNCodeValue")
 
 # What pydicom raises on values that it cannot decode: none of it tells more than "illegal"
 UNDECODABLE = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, NotImplementedError)
@@ -274,8 +274,8 @@ def _item(source: Dataset) -> Dataset | None:
             return None
         if value:
             out.add(_element(keyword, value))
-    coded = any(keyword in out for keyword in (*_SINGLE_BYTE_CODES, "CodingSchemeDesignator", "CodeMeaning"))
-    whole = "CodeMeaning" in out and any(keyword in out for keyword in _SINGLE_BYTE_CODES)
+    coded = any(keyword in out for keyword in (*_CODE_VALUES, "CodingSchemeDesignator", "CodeMeaning"))
+    whole = "CodeMeaning" in out and any(keyword in out for keyword in _CODE_VALUES)
     return out if len(out) and (whole or not coded) else None
 
 
