@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class TritonClient:
         self._slices_per_request = min(slices_per_request, _MOST_SLICES)
         self._grpc = InferenceServerClient(url, channel_args=_CHANNEL)
         self._pool = ThreadPoolExecutor(requests_in_flight, thread_name_prefix="triton")
-        self._breaker = Breaker()
+        self._breakers: dict[str, Breaker] = defaultdict(Breaker)  # one a model: a missing one stops no other
         self._reloading = threading.Lock()
         self._reloads = 0
 
@@ -91,7 +92,8 @@ class TritonClient:
         """
         if slices.ndim != 3 or slices.dtype != np.uint16 or not slices.size:
             raise ModelFailed(f"{model}: slices must be uint16 (N, H, W), not {slices.dtype} {slices.shape}")
-        self._breaker.check()
+        breaker = self._breakers[model]
+        breaker.check()
         ends_at = time.monotonic() + deadline_s
         size = min(self._slices_per_request, max(1, _REQUEST_BYTES // (4 * slices[0].size)))
         parts = [slices[start : start + size] for start in range(0, len(slices), size)]
@@ -99,12 +101,12 @@ class TritonClient:
         try:
             answers = self._ask_all(ask, parts)
         except ModelUnavailable:
-            self._breaker.failed()
+            breaker.failed()
             raise
         except ModelFailed:
-            self._breaker.worked()  # the server answered
+            breaker.worked()  # the server answered
             raise
-        self._breaker.worked()
+        breaker.worked()
         return np.concatenate(answers)
 
     def ready(self, model: str, version: str = "", *, timeout_s: float = 2.0) -> bool:

@@ -61,18 +61,14 @@ class EmbeddedTriton:
         return self._server is not None and self._server.poll() is None
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
+        self.start()
         return self
 
     def __exit__(self, *fault: object) -> None:
         self.stop()
 
     def start(self, *, timeout_s: float = 90.0) -> None:
-        """Start and wait until every model is loaded.
+        """Start, or start again after `stop` or `kill`, and wait until every model is loaded.
 
         Raises ModelUnavailable with the last lines of the log when the server exits, is late or cannot load a model.
         """
@@ -88,7 +84,11 @@ class EmbeddedTriton:
                 start_new_session=True,
             )
         self._watch = _watch(self._server.pid)
-        self._wait(time.monotonic() + timeout_s)
+        try:
+            self._wait(time.monotonic() + timeout_s)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Ask the server to stop, then kill what is left of it and clean up. Safe to call twice."""
