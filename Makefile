@@ -1,0 +1,54 @@
+# make demo   install what is needed and run the main job        make test    install and run every test
+# make check  format, lint, types, architecture                  make help    all targets
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The genuine tritonserver's binary; its Python requirements are those of an API that is not used here.
+TRITON := nvidia-pytriton==0.7.0
+
+.PHONY: help demo test check format lock train clean
+
+help:
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+.venv/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing mricore-node into .venv"
+	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@$(PIP) install --quiet --no-deps $(TRITON)
+	@touch $@
+
+.venv/installed-for-tests: .venv/installed
+	@echo "installing what the tests need into .venv"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,test,check]'
+	@touch $@
+
+demo: .venv/installed ## a series through the whole node, on this machine
+	@$(BIN)/mricore-node demo --once
+
+test: .venv/installed-for-tests ## every test
+	@$(BIN)/python -m pytest
+
+check: .venv/installed-for-tests ## format, lint, types and architecture
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/installed-for-tests ## format the code and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+train: .venv/installed-for-tests ## train, export and publish the demonstration model (half an hour)
+	@$(BIN)/python -m node.mricore.training
+
+lock: .venv/installed-for-tests ## write the installed versions to constraints.txt
+	@{ echo "# Versions that this release was tested with. Made by: make lock"; \
+	   $(PIP) freeze --exclude-editable | grep -viE '^(torch|nvidia-pytriton)=='; echo "torch==2.13.0"; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove the environment, caches and demonstration data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info var/demo
