@@ -47,6 +47,7 @@ def test_a_constant_slice_is_background(segmenter: Segmenter) -> None:
         assert not segmenter(torch.full((2, 40, 50), 700, dtype=torch.int32)).any()
 
 
+@pytest.mark.slow
 def test_the_exported_graph_gives_what_torch_gives_for_every_shape(segmenter: Segmenter, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra `models`")
     from node.mricore.export import export, parity
