@@ -17,7 +17,7 @@ import structlog
 from node.adapters.database import Database
 from node.adapters.database import jobs as job_rows
 from node.adapters.database import rules as rule_rows
-from node.adapters.database.ledger import note_sender
+from node.adapters.database import senders as sender_rows
 from node.adapters.decoding import Decoder
 from node.adapters.destinations import Destination
 from node.adapters.destinations.dicom import DicomPeer
@@ -35,8 +35,9 @@ from node.pipeline.models import Models
 from node.pipeline.reception import Reception
 from node.pipeline.work import Work
 from node.scp import Admission, Listener, Source
-from node.scp.admission import Refusal
+from node.scp.admission import Caller, Refusal
 from node.scp.server import Limits
+from node.scp.tls import Certificates
 from node.web import Health, Web
 from node.worker import Clerk, ModelKeeper, Worker
 
@@ -69,7 +70,7 @@ class Node:
         self._reception: Reception | None = None
         self._listener: Listener | None = None
         self._web: Web | None = None
-        self.dicom_port = self.http_port = 0
+        self.dicom_port = self.tls_port = self.http_port = 0
 
     def start(self) -> None:
         """Start everything. Raises BadConfiguration when a port is taken or Triton cannot be started."""
@@ -87,8 +88,10 @@ class Node:
         )
         self._web = Web(Health(self.database, self.files, self.models, self._alive))
         self.http_port = self._web.start(settings.http.host, settings.http.port)
-        self._listener = Listener(self._reception, _admission(settings), _limits(settings), note=self._note)
+        self._listener = Listener(self._reception, self._admission(), _limits(settings), note=self._note)
         self.dicom_port = self._listener.start(settings.dicom.host, settings.dicom.port)
+        if certificates := _certificates(settings):
+            self.tls_port = self._listener.start(settings.dicom.host, settings.dicom.tls_port or 0, certificates)
         if settings.dicom.accept == "any":
             _log.warning("anybody may send to this node", reason='dicom.accept is "any"')
         self._clerk.start()
@@ -141,13 +144,21 @@ class Node:
     def _alive(self) -> list[str]:
         return [] if self._listener else ["the DICOM listener is not open"]
 
-    def _note(self, calling_ae: str, host: str, refused: Refusal | None) -> None:
-        note_sender(
+    def _admission(self) -> Admission:
+        settings = self.settings
+        sources = [Source(one.name, one.ae_title, one.hosts, one.certificate_name) for one in settings.source]
+        anybody = settings.dicom.accept == "any"
+        return Admission(
+            settings.node.ae_title, anybody, sources, lambda ae, host: sender_rows.is_admitted(self.database, ae, host)
+        )
+
+    def _note(self, caller: Caller, refused: Refusal | None) -> None:
+        sender_rows.note_sender(
             self.database,
-            calling_ae=calling_ae[:64],
-            host=host[:64],
+            calling_ae=caller.calling_ae[:64],
+            host=caller.host[:64],
             at=self._clock(),
-            admitted=refused is None,
+            admitted=refused is None or refused.transient,
             reason=refused.sentence if refused else "",
         )
 
@@ -232,9 +243,11 @@ def _destination(settings: DestinationSettings, calling_ae: str) -> Destination:
     return DicomPeer(settings.name, peer)
 
 
-def _admission(settings: Settings) -> Admission:
-    sources = [Source(one.name, one.ae_title, one.hosts) for one in settings.source]
-    return Admission(settings.node.ae_title, settings.dicom.accept == "any", sources)
+def _certificates(settings: Settings) -> Certificates | None:
+    dicom = settings.dicom
+    if dicom.tls_port is None or dicom.tls_certificate is None or dicom.tls_key is None:
+        return None
+    return Certificates(dicom.tls_certificate, dicom.tls_key, dicom.tls_ca)
 
 
 def _limits(settings: Settings) -> Limits:

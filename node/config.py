@@ -52,6 +52,10 @@ class Node(_Section):
 class Dicom(_Section):
     host: str = "0.0.0.0"  # noqa: S104 # scanners are other machines
     port: Port = 11112
+    tls_port: Port | None = None  # none: no TLS; by convention 2762
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None  # authorities of the senders' certificates; none: senders need no certificate
     accept: Literal["listed", "any"] = "listed"
     max_associations: int = Field(100, ge=1)
     max_pdu: int = Field(262144, ge=4096)
@@ -94,6 +98,7 @@ class SourceSettings(_Section):
     name: str
     ae_title: AETitle
     hosts: tuple[str, ...] = ()
+    certificate_name: str = ""  # common name that its TLS certificate must have
     quiet_seconds: float | None = Field(None, gt=0)
 
 
@@ -145,6 +150,7 @@ def load(path: Path | None, environment: dict[str, str] | None = None) -> Settin
     except ValidationError as wrong:
         raise _named(where, wrong) from wrong
     _check_destinations(where, settings)
+    _check_tls(where, settings)
     return settings
 
 
@@ -185,3 +191,13 @@ def _check_destinations(where: str, settings: Settings) -> None:
         if one.kind == "folder" and one.path is None:
             raise BadConfiguration(at, "a folder destination needs path")
         seen.add(one.name)
+
+
+def _check_tls(where: str, settings: Settings) -> None:
+    dicom = settings.dicom
+    if dicom.tls_port is not None and not (dicom.tls_certificate and dicom.tls_key):
+        raise BadConfiguration(f"{where}: dicom.tls_port", "TLS needs dicom.tls_certificate and dicom.tls_key")
+    bound = [one.name for one in settings.source if one.certificate_name]
+    if bound and not dicom.tls_ca:
+        cure = "Set dicom.tls_ca: without it no sender shows a certificate"
+        raise BadConfiguration(f"{where}: source {bound[0]}.certificate_name", "nobody checks certificates", cure)

@@ -23,6 +23,7 @@ _COMMANDS = {
     "trace": "trace",
     "models": "models",
     "results": "results",
+    "senders": "senders",
 }
 
 

@@ -99,6 +99,7 @@ class StorageReactor(DULServiceProvider):
         super().__init__(assoc)
         self.handed_up = threading.Event()  # something waits for the association's own thread
         self._begin, self._stall_seconds = begin, stall_seconds
+        self._waking = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._buffer = bytearray(1 << 17)
         self._undecided: list[bytes] = []  # PDUs of a message whose command is not whole yet
@@ -118,8 +119,9 @@ class StorageReactor(DULServiceProvider):
         self._rouse()
 
     def _rouse(self) -> None:
-        with suppress(OSError):
-            os.eventfd_write(self._wake, 1)
+        with self._waking:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
 
     def run_reactor(self) -> None:
         try:
@@ -127,8 +129,9 @@ class StorageReactor(DULServiceProvider):
         finally:
             self._forget()
             self.handed_up.set()
-            wake, self._wake = self._wake, -1
-            os.close(wake)
+            with self._waking:  # the number may be another file's as soon as it is closed
+                wake, self._wake = self._wake, -1
+                os.close(wake)
 
     def _is_transport_event(self) -> bool:
         connection = self.socket.socket if self.socket else None

@@ -1,62 +1,35 @@
-"""The listener: association policy, presentation contexts, and the life of the server."""
+"""The listener: association policy, ports, and the life of the server."""
 
 from __future__ import annotations
 
 import errno
 import socket
 import struct
+import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, cast
 
 import structlog
-from pydicom.uid import UID, AllTransferSyntaxes
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pydicom.uid import UID
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.presentation import PresentationContext
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at import
 from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from node.core.arrival import Sender
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.errors import BadConfiguration
 from node.pipeline.reception import Incoming, Reception
-from node.scp.admission import Admission, Refusal
+from node.scp.admission import CONGESTED, FULL, Admission, Caller, Refusal, Seats
+from node.scp.contexts import VERIFICATION, Service, offered
 from node.scp.dimse import Command
 from node.scp.reactor import StorageReactor, StoringAssociation
+from node.scp.tls import Certificates, common_name, handshake
 
 _log = structlog.get_logger(__name__)
-
-# Uncompressed first: what we choose where a sender offers several.
-_TRANSFER_SYNTAXES = [
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2",
-    *(uid for uid in AllTransferSyntaxes if uid not in ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")),
-]
-
-
-@cache
-def storage_contexts() -> tuple[PresentationContext, ...]:
-    """Every storage SOP class in every transfer syntax, and Verification."""
-    contexts = []
-    for one in AllStoragePresentationContexts:
-        context = PresentationContext()
-        context.abstract_syntax = one.abstract_syntax
-        context.transfer_syntax = [UID(uid) for uid in _TRANSFER_SYNTAXES]
-        contexts.append(context)
-    echo = PresentationContext()
-    echo.abstract_syntax = Verification
-    echo.transfer_syntax = [UID(uid) for uid in _TRANSFER_SYNTAXES[:2]]
-    return (*contexts, echo)
-
-
-class _Shared(list[PresentationContext]):
-    """Contexts that no association changes: pynetdicom deep-copies thousands of objects for each otherwise."""
-
-    def __deepcopy__(self, memo: object) -> _Shared:
-        return self
 
 
 @dataclass(frozen=True)
@@ -69,7 +42,7 @@ class Limits:
 
 
 class Listener:
-    """Storage SCP and Verification SCP on one port."""
+    """Storage SCP, Verification SCP and the services given, on one plain port, one TLS port, or both."""
 
     def __init__(
         self,
@@ -77,61 +50,98 @@ class Listener:
         admission: Admission,
         limits: Limits,
         *,
-        note: Callable[[str, str, Refusal | None], None],
+        note: Callable[[Caller, Refusal | None], None],
+        services: Sequence[Service] = (),
     ) -> None:
-        """`note` is told of every association request: calling AE title, host, and why it was refused if it was."""
+        """`note` is told of every association request, and why it was refused if it was."""
         self._reception, self._admission, self._limits, self._note = reception, admission, limits, note
+        self._services = (VERIFICATION, *services)
+        self._contexts = offered(self._services)
+        self._seats = Seats(limits.max_associations)
         ae = AE(ae_title=admission.ae_title)
         ae.maximum_pdu_size = limits.max_pdu
-        ae.maximum_associations = limits.max_associations
+        ae.maximum_associations = 1 << 16  # we count ourselves: pynetdicom counts connections that ask for nothing
         ae.network_timeout = limits.stall_seconds
         ae.acse_timeout, ae.dimse_timeout = 30, 60
         ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         self._ae = ae
-        self._server: ThreadedAssociationServer | None = None
+        self._servers: list[_Server] = []
 
-    def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (chosen by the system for 0). Raises BadConfiguration when it is taken."""
-        handlers: list[Any] = [(evt.EVT_REQUESTED, self._requested), (evt.EVT_C_ECHO, lambda _event: 0x0000)]
+    def start(self, host: str, port: int, certificates: Certificates | None = None) -> int:
+        """Listen; returns the port (chosen by the system for 0). With certificates it speaks TLS only.
+
+        Raises BadConfiguration when the port is taken or the certificates cannot be used.
+        """
+        if certificates:
+            certificates.check()
+        key = "dicom.tls_port" if certificates else "dicom.port"
         try:
-            server = _Server(
-                self._ae, (host, port), self._admission.ae_title, _Shared(storage_contexts()), None, handlers, _Handler
-            )
+            server = _Server(self._ae, (host, port), self._admission.ae_title, self._contexts, None, [], _Handler)
         except OSError as taken:
             what = "is in use" if taken.errno == errno.EADDRINUSE else f"cannot be opened ({taken.strerror})"
-            raise BadConfiguration("dicom.port", f"{host}:{port} {what}", "Choose another port") from taken
-        server.begin, server.stall_seconds = self._begin, self._limits.stall_seconds
+            raise BadConfiguration(key, f"{host}:{port} {what}", "Choose another port") from taken
+        for event, handler in self._handlers():
+            server.bind(event, handler)
+        server.begin, server.stall_seconds, server.certificates = (
+            self._begin,
+            self._limits.stall_seconds,
+            certificates,
+        )
         threading.Thread(target=server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
         self._ae._servers.append(server)  # where pynetdicom's shutdown looks for it
-        self._server = server
+        self._servers.append(server)
         bound = server.socket.getsockname() if server.socket else (host, port)
         return int(bound[1])
 
+    def _handlers(self) -> list[tuple[evt.EventType, Callable[[evt.Event], Any]]]:
+        """One handler an event: pynetdicom binds no more."""
+        events: list[tuple[evt.EventType, Callable[[evt.Event], Any]]] = [(evt.EVT_REQUESTED, self._requested)]
+        by_event: dict[evt.InterventionEvent, dict[str, Callable[[evt.Event], Any]]] = {}
+        for service in self._services:
+            for event, handler in service.handlers:
+                by_event.setdefault(event, {}).update(dict.fromkeys(service.sop_class_uids, handler))
+        return [*events, *((event, _by_sop_class(handlers)) for event, handlers in by_event.items())]
+
     def stop(self, grace_seconds: float) -> None:
         """Refuse new associations, let open ones finish for a while, then abort them."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        server.shutdown()
-        server.server_close()
-        for association in server.active_associations:
-            association.join(grace_seconds)
-            if association.is_alive():
-                association.abort()
-                association.join(1)
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+        until = time.monotonic() + grace_seconds
+        for association in [one for server in servers for one in server.active_associations]:
+            if association.is_established:
+                association.join(max(0.0, until - time.monotonic()))
+            _end(association)
 
     def _requested(self, event: evt.Event) -> None:
         association = event.assoc
-        request = cast("A_ASSOCIATE", association.requestor.primitive)
-        called, calling, host = request.called_ae_title, request.calling_ae_title, association.requestor.address
-        refused = self._admission.judge(called_ae=called, calling_ae=calling, host=host)
-        self._note(calling.strip(), host, refused)
+        try:
+            caller = _caller(association)
+            refused = self._judge(association, caller)
+        except Exception:  # noqa: BLE001 # pynetdicom would go on and accept: whoever cannot be judged may try again
+            _log.exception("association not judged", host=association.requestor.address)
+            self._reject(association, CONGESTED)
+            return
         if refused:
-            _log.warning("association refused", calling_ae=calling.strip(), host=host, reason=refused.sentence)
-            association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
-            association.is_rejected = True
-            association.kill()
+            _log.warning("association refused", calling_ae=caller.calling_ae, host=caller.host, reason=refused.sentence)
+            self._reject(association, refused)
+        try:
+            self._note(caller, refused)
+        except Exception:  # noqa: BLE001 # a protocol handler: the list of senders is not worth an association
+            _log.exception("sender not noted", host=caller.host)
+
+    def _judge(self, association: Association, caller: Caller) -> Refusal | None:
+        refused = self._admission.judge(caller)
+        if refused is None and not self._seats.take(association):
+            return FULL
+        return refused
+
+    def _reject(self, association: Association, refused: Refusal) -> None:
+        association.acse.send_reject(refused.result, refused.source, refused.diagnostic)
+        association.is_rejected = True
+        association.kill()
 
     def _begin(self, association: StoringAssociation, transfer_syntax_uid: str, command: Command) -> _Receiving:
         sender = Sender(
@@ -144,6 +154,34 @@ class Listener:
         return _Receiving(
             self._reception.incoming(sender, command.sop_class_uid, command.sop_instance_uid, transfer_syntax_uid)
         )
+
+
+def _end(association: Association) -> None:
+    """Abort what is still open; a connection that never asked for an association is just closed."""
+    if not association.is_alive():
+        return
+    if association.is_established and association.dul.is_alive():
+        association.abort()
+    else:
+        nothing: Any = None
+        association.dul.to_user_queue.put(nothing)  # what it waits for, up to 30 s: pynetdicom takes it for its time-out
+    association.join(1)
+
+
+def _caller(association: Association) -> Caller:
+    request = cast("A_ASSOCIATE", association.requestor.primitive)
+    connection = association.dul.socket.socket if association.dul.socket else None
+    return Caller(
+        calling_ae=request.calling_ae_title.strip(),
+        called_ae=request.called_ae_title.strip(),
+        host=association.requestor.address,
+        certificate_name=common_name(connection) if connection else "",
+    )
+
+
+def _by_sop_class(handlers: dict[str, Callable[[evt.Event], Any]]) -> Callable[[evt.Event], Any]:
+    """Several services use the same message: the presentation context says which is meant."""
+    return lambda event: handlers[str(event.context.abstract_syntax)](event)
 
 
 class _Receiving:
@@ -164,24 +202,42 @@ class _Server(ThreadedAssociationServer):
     request_queue_size = 128
     begin: Callable[..., _Receiving]
     stall_seconds: float
+    certificates: Certificates | None = None
+
+    def handle_error(self, _request: object, client_address: Any) -> None:
+        """socketserver would print a traceback. A peer that is gone already is nothing to tell."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            _log.exception("connection not served", host=client_address[0])
 
 
 class _Handler(RequestHandler):
-    """Makes an association with our reactor for an accepted connection."""
+    """Makes an association with our reactor for an accepted connection, in a thread of its own."""
 
     server: _Server
 
+    def handle(self) -> None:
+        """Speak TLS first where that is asked for: here, and so nobody else has to wait for this peer."""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.server.certificates:
+            secured = handshake(self.request, self.server.certificates, self.client_address[0])
+            if secured is None:
+                return
+            # ssl does not heed SO_RCVTIMEO on a blocking socket: it would wait for ever
+            secured.settimeout(self.server.stall_seconds)
+            self.request = secured
+        else:
+            seconds = int(self.server.stall_seconds)
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, 0))
+        super().handle()
+
     def _create_association(self) -> StoringAssociation:
         server = self.server
-        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        seconds = int(server.stall_seconds)
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, 0))
         association = StoringAssociation(self.ae, "acceptor")
         association.dul = StorageReactor(association, server.begin, server.stall_seconds)
         association.network_timeout = self.ae.network_timeout
         association._server = server
-        association.name = f"AcceptorThread@{self.client_address[0]}:{self.client_address[1]}"
+        association.name = self._name()
         association.set_socket(AssociationSocket(association, client_socket=self.request))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
@@ -193,6 +249,12 @@ class _Handler(RequestHandler):
         association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
         self._bind(association)
         return association
+
+    def _name(self) -> str:
+        """The ledger keeps it with every receipt; pynetdicom knows acceptors by its beginning."""
+        name = f"AcceptorThread@{self.client_address[0]}:{self.client_address[1]}"
+        shown = common_name(self.request)
+        return f"{name} CN={shown}" if shown else name
 
     def _bind(self, association: StoringAssociation) -> None:
         for event, bound in self.server._handlers.items():

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from node.adapters.database.engine import Database
-from node.adapters.database.tables import change, instance, receipt, sender, series
+from node.adapters.database.tables import change, instance, receipt, series
 from node.core.arrival import Arrival
 from node.core.ledger import GENESIS, Disposition, Receipt, broken_links, link
 from node.core.states import SeriesState
@@ -208,20 +208,6 @@ def _receipt(row: Row[tuple[object, ...]]) -> Receipt:
     values = {name: value for name, value in row._mapping.items() if name in Receipt.__dataclass_fields__}
     values["disposition"] = Disposition(values["disposition"])
     return Receipt(**values)
-
-
-def note_sender(database: Database, *, calling_ae: str, host: str, at: datetime, admitted: bool, reason: str) -> None:
-    """Count an association by a sender, known or not."""
-    mine = (sender.c.calling_ae == calling_ae) & (sender.c.host == host)
-    with database.transaction() as connection:
-        seen = connection.execute(
-            update(sender)
-            .where(mine)
-            .values(last_at=at, associations=sender.c.associations + 1, admitted=int(admitted), reason=reason)
-        )
-        if not seen.rowcount:
-            row = {"calling_ae": calling_ae, "host": host, "first_at": at, "last_at": at, "associations": 1}
-            connection.execute(insert(sender), {**row, "admitted": int(admitted), "reason": reason})
 
 
 def receipts_in_total(connection: Connection) -> int:

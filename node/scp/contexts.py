@@ -1,0 +1,56 @@
+"""What the node offers: presentation contexts (PS3.8 7.1.1.13), and what serves those that are not Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydicom.uid import UID, AllTransferSyntaxes
+from pynetdicom import AllStoragePresentationContexts, evt
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at import
+
+# Uncompressed first: what we choose where a sender offers several.
+_TRANSFER_SYNTAXES = [
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.1.2",
+    *(uid for uid in AllTransferSyntaxes if uid not in ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")),
+]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A DIMSE service beside Storage: the SOP classes that are offered for it and what handles its requests."""
+
+    sop_class_uids: tuple[str, ...]
+    handlers: tuple[tuple[evt.InterventionEvent, Callable[[evt.Event], Any]], ...]
+
+
+VERIFICATION = Service((str(Verification),), ((evt.EVT_C_ECHO, lambda _event: 0x0000),))
+
+
+class Shared(list[PresentationContext]):
+    """Contexts that no association changes: pynetdicom deep-copies thousands of objects for each otherwise."""
+
+    def __deepcopy__(self, memo: object) -> Shared:
+        return self
+
+
+def offered(services: Iterable[Service]) -> Shared:
+    """Every storage SOP class in every transfer syntax, and the services uncompressed."""
+    more = [_context(uid, _TRANSFER_SYNTAXES[:2]) for service in services for uid in service.sop_class_uids]
+    return Shared([*_storage(), *more])
+
+
+@cache
+def _storage() -> tuple[PresentationContext, ...]:
+    return tuple(_context(str(one.abstract_syntax), _TRANSFER_SYNTAXES) for one in AllStoragePresentationContexts)
+
+
+def _context(sop_class_uid: str, transfer_syntaxes: Sequence[str]) -> PresentationContext:
+    context = PresentationContext()
+    context.abstract_syntax = UID(sop_class_uid)
+    context.transfer_syntax = [UID(uid) for uid in transfer_syntaxes]
+    return context
