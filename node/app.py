@@ -86,7 +86,8 @@ class Node:
             settle=timedelta(seconds=min(1.0, settings.completion.settle_seconds)),
             stored=self._clerk.wake,
         )
-        self._web = Web(Health(self.database, self.files, self.models, self._alive))
+        health = Health(self.database, self.files, self.models, self._alive)
+        self._web = Web(health, self._reception, settings.http.max_request)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
         self._listener = Listener(self._reception, self._admission(), _limits(settings), note=self._note)
         self.dicom_port = self._listener.start(settings.dicom.host, settings.dicom.port)

@@ -65,6 +65,7 @@ class Dicom(_Section):
 class Http(_Section):
     host: str = "127.0.0.1"
     port: Port = 8080
+    max_request: Bytes = 64 * 10**9  # of one STOW-RS request
 
 
 class DatabaseSettings(_Section):

@@ -42,3 +42,4 @@ def configure(*, verbose: bool, stream: TextIO = sys.stderr) -> None:
     # pynetdicom logs peers' bytes and our own faults twice; what matters is said by the scp room.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # malformed requests are answered and logged

@@ -46,6 +46,9 @@ class Uids:
     series_instance_uid: str
 
 
+UNKNOWN = Uids("", "", "", "")
+
+
 def scan(head: bytes | bytearray | memoryview, transfer_syntax_uid: str) -> Uids:
     """Read the identity from the beginning of an encoded data set.
 
@@ -97,8 +100,7 @@ class _Walker:
     def __init__(self, head: bytes, *, little: bool, explicit: bool) -> None:
         order = "<" if little else ">"
         self._head, self._explicit = head, explicit
-        self._tag = struct.Struct(order + "HH")
-        self._short = struct.Struct(order + "H")
+        self._explicit_head = struct.Struct(order + "HH2sH")
         self._long = struct.Struct(order + "L")
         self._at = 0
 
@@ -129,23 +131,18 @@ class _Walker:
 
     def _element(self) -> tuple[int, int]:
         """Read one element's tag and value length; leaves the position at the value."""
-        group, element = self._tag.unpack_from(self._head, self._at)
-        tag = group << 16 | element
-        self._at += 4
+        group, element, vr, length = self._explicit_head.unpack_from(self._head, self._at)
         if not self._explicit or group == 0xFFFE:
-            (length,) = self._long.unpack_from(self._head, self._at)
-            self._at += 4
-            return tag, length
-        vr = self._head[self._at : self._at + 2]
-        if not (vr.isalpha() and vr.isupper()):
-            raise BadInstance("its bytes do not follow its transfer syntax (PS3.5 7.1.2)")
-        if vr in _LONG_VRS:
             (length,) = self._long.unpack_from(self._head, self._at + 4)
             self._at += 8
+        elif vr in _LONG_VRS:
+            (length,) = self._long.unpack_from(self._head, self._at + 8)
+            self._at += 12
+        elif vr.isalpha() and vr.isupper():
+            self._at += 8
         else:
-            (length,) = self._short.unpack_from(self._head, self._at + 2)
-            self._at += 4
-        return tag, length
+            raise BadInstance("its bytes do not follow its transfer syntax (PS3.5 7.1.2)")
+        return group << 16 | element, length
 
     def _skip_sequence(self, depth: int) -> None:
         """Go behind a sequence of undefined length (PS3.5 7.5.2)."""

@@ -23,7 +23,7 @@ from node.adapters.database.ledger import Ledger
 from node.adapters.files import Files, Kept, Writer
 from node.core.arrival import Arrival, Sender
 from node.core.dicom import Identity, identity
-from node.core.encoded import HEAD_BYTES, Uids, header, scan
+from node.core.encoded import HEAD_BYTES, UNKNOWN, Uids, header, scan
 from node.core.ledger import Disposition, Receipt
 from node.core.part10 import file_head, read_head
 from node.core.status import CANNOT_UNDERSTAND, DATA_SET_DOES_NOT_MATCH, OUT_OF_RESOURCES, SUCCESS
@@ -43,7 +43,7 @@ class Answer:
 
     status: int
     reason: str = ""
-    uids: Uids = Uids("", "", "", "")  # what is known of the instance
+    uids: Uids = UNKNOWN  # what is known of the instance
 
 
 @dataclass
@@ -72,13 +72,17 @@ class Reception:
         self._ledger = Ledger(database, chain, settle)
         self._pending: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._known_series: dict[str, None] = {}
+        self._door, self._closed = threading.Lock(), False
         self._scribe = threading.Thread(target=self._write_ledger, name="scribe", daemon=True)
         self._scribe.start()
 
     def close(self) -> None:
         """Finish what was begun; answers everything else with Out of Resources."""
-        self._pending.put(None)
+        with self._door:
+            self._closed = True
+            self._pending.put(None)
         self._scribe.join()
+        self._ledger.close()
 
     def incoming(
         self,
@@ -108,6 +112,10 @@ class Reception:
     def now(self) -> datetime:
         return self._clock()
 
+    def write_file(self, head: bytes, data_set: bytes) -> Kept:
+        self._files.demand_room(len(data_set))
+        return self._files.write(self._clock(), head, data_set)
+
     def open_file(self) -> Writer:
         self._files.demand_room(_IN_MEMORY)
         return self._files.writer(self._clock())
@@ -118,7 +126,12 @@ class Reception:
         if receipt.status == SUCCESS and receipt.series_instance_uid not in self._known_series:
             who = identity(header(head, receipt.transfer_syntax_uid))
         pending = _Pending(Arrival(receipt, who), kept)
-        self._pending.put(pending)
+        with self._door:  # whatever went in before it closed is written
+            closed = self._closed
+            if not closed:
+                self._pending.put(pending)
+        if closed:
+            self._give_up([pending], pending.answer)
         pending.done.wait()
         return pending.answer
 
@@ -202,11 +215,12 @@ class Incoming:
 
     def _begin(self, so_far: bytes) -> Writer:
         writer = self._reception.open_file()
-        writer.write_head(
-            file_head(self._command.sop_class_uid, self._command.sop_instance_uid, self._transfer_syntax_uid)
-        )
+        writer.write_head(self._file_head())
         writer.write(so_far)
         return writer
+
+    def _file_head(self) -> bytes:
+        return file_head(self._command.sop_class_uid, self._command.sop_instance_uid, self._transfer_syntax_uid)
 
     def _fail(self, failed: NodeError) -> None:
         self._failed = failed
@@ -228,8 +242,7 @@ class Incoming:
         kept: Kept | None = None
         if self._failed is None:
             try:
-                writer = self._writer or self._begin(head)
-                kept = writer.finish()
+                kept = self._writer.finish() if self._writer else self._reception.write_file(self._file_head(), head)
             except NodeError as failed:
                 self._failed = failed
         if self._failed is not None:
@@ -297,7 +310,9 @@ def _refusal(command: Uids, found: Uids) -> str:
 
 def _printable(text: str, most: int) -> str:
     """Text as any database takes it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:most]
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text[:most]
 
 
 def receive_file(reception: Reception, sender: Sender, path: Path) -> Answer:

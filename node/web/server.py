@@ -12,26 +12,30 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from node.errors import BadConfiguration
+from node.pipeline.reception import Reception
+from node.web.dicomweb import store_routes
 from node.web.health import Health
 
 _START_S = 10.0
 
 
 class Web:
-    """Serves /healthz, /readyz and /metrics."""
+    """Serves /healthz, /readyz, /metrics and DICOMweb below /dicom-web."""
 
-    def __init__(self, health: Health) -> None:
-        self._health = health
+    def __init__(self, health: Health, reception: Reception, max_request: int) -> None:
+        """`max_request` bounds the bytes of one Store request."""
+        self._health, self._reception, self._max_request = health, reception, max_request
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port (chosen by the system for 0). Raises BadConfiguration when it is taken."""
         listening = _listen(host, port)
-        config = uvicorn.Config(_application(self._health), log_config=None, access_log=False, lifespan="off")
+        application = _application(self._health, self._reception, self._max_request)
+        config = uvicorn.Config(application, log_config=None, access_log=False, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="web", daemon=True
@@ -61,7 +65,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _application(health: Health) -> Starlette:
+def _application(health: Health, reception: Reception, max_request: int) -> Starlette:
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("alive\n")
 
@@ -74,4 +78,11 @@ def _application(health: Health) -> Starlette:
         content = await run_in_threadpool(health.metrics)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)])
+    return Starlette(
+        routes=[
+            Route("/healthz", alive),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Mount("/dicom-web", routes=store_routes(reception, max_request)),
+        ]
+    )
