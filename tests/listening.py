@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import socket
 from ssl import SSLContext
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from sqlalchemy import select
 
@@ -98,7 +99,18 @@ def associate(
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = 10
     for uid in sop_classes:
         ae.add_requested_context(uid, ExplicitVRLittleEndian)
-    return ae.associate("127.0.0.1", port, ae_title=called, tls_args=(tls, "localhost") if tls else None)
+    opened: list[socket] = []
+    association = ae.associate(
+        "127.0.0.1",
+        port,
+        ae_title=called,
+        tls_args=(tls, "localhost") if tls else None,
+        evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: opened.append(event.assoc.dul.socket.socket))],
+    )
+    if not association.is_established:
+        for connection in opened:  # pynetdicom's SCU leaves it open when the other side went first
+            connection.close()
+    return association
 
 
 def echoes(association: Association) -> bool:

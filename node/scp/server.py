@@ -164,7 +164,9 @@ def _end(association: Association) -> None:
         association.abort()
     else:
         nothing: Any = None
-        association.dul.to_user_queue.put(nothing)  # what it waits for, up to 30 s: pynetdicom takes it for its time-out
+        association.dul.to_user_queue.put(
+            nothing
+        )  # what it waits for, up to 30 s: pynetdicom takes it for its time-out
     association.join(1)
 
 
@@ -210,6 +212,15 @@ class _Server(ThreadedAssociationServer):
             _log.exception("connection not served", host=client_address[0])
 
 
+class _Closing(AssociationSocket):
+    """pynetdicom leaves a socket open when its peer went first: then there is nothing to shut down, and it gives up."""
+
+    def _shutdown_socket(self) -> None:
+        super()._shutdown_socket()
+        if self.socket:
+            self.socket.close()
+
+
 class _Handler(RequestHandler):
     """Makes an association with our reactor for an accepted connection, in a thread of its own."""
 
@@ -238,7 +249,7 @@ class _Handler(RequestHandler):
         association.network_timeout = self.ae.network_timeout
         association._server = server
         association.name = self._name()
-        association.set_socket(AssociationSocket(association, client_socket=self.request))
+        association.set_socket(_Closing(association, client_socket=self.request))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
         acceptor.ae_title = server.ae_title
