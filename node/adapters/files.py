@@ -19,6 +19,7 @@ from pathlib import Path
 from node.errors import StorageFull, StoreUnavailable
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Files:
     def __init__(self, root: Path, low_watermark: int) -> None:
         """`low_watermark`: bytes that must stay free; below it nothing more is accepted."""
         self.root, self._low_watermark = root, low_watermark
+        self._made = ""  # the hour whose folder is known to be there
         with _translated():
             root.mkdir(parents=True, exist_ok=True)
 
@@ -50,29 +52,44 @@ class Files:
             raise StorageFull("less disk is free than storage.low_watermark: make room or lower it")
 
     def writer(self, at: datetime) -> Writer:
-        """A new file of the hour `at`."""
-        folder = self.root / f"{at:%Y%m%d}" / f"{at:%H}"
+        """A new file of the hour `at`, for a data set that comes in pieces."""
+        return Writer(self.root, self.root / self._hour(at))
+
+    def write(self, at: datetime, head: bytes, data_set: bytes) -> Kept:
+        """Write and force a file of the hour `at` that is whole in memory."""
+        sha256 = hashlib.sha256(data_set).hexdigest()
+        path = f"{self._hour(at)}/{sha256}.{secrets.token_hex(8)}.dcm"
         with _translated():
-            if not folder.is_dir():
+            file = os.open(f"{self.root}/{path}", _NEW, 0o640)
+            try:
+                written = os.writev(file, (head, data_set))
+                if written < len(head) + len(data_set):  # a full disk writes what fits, then says so
+                    _write_all(file, memoryview(head + data_set)[written:])
+                os.fdatasync(file)
+            except OSError:
+                os.unlink(f"{self.root}/{path}")  # noqa: PTH108 # strings: this runs for every instance
+                raise
+            finally:
+                os.close(file)
+        return Kept(path, sha256, len(data_set))
+
+    def _hour(self, at: datetime) -> str:
+        """The folder of an hour, relative to the root; made when it is not there."""
+        hour = f"{at:%Y%m%d}/{at:%H}"
+        if hour != self._made:
+            folder = self.root / hour
+            with _translated():
                 folder.mkdir(parents=True, exist_ok=True)
                 sync_folder(folder.parent)
                 sync_folder(self.root)
-        return Writer(self.root, folder)
-
-    def keep(self, at: datetime, head: bytes, data_set: bytes) -> Kept:
-        """Write and force one file and its name."""
-        writer = self.writer(at)
-        writer.write_head(head)
-        writer.write(data_set)
-        kept = writer.finish()
-        self.sync_folders([kept])
-        return kept
+            self._made = hour
+        return hour
 
     def sync_folders(self, kept: list[Kept]) -> None:
         """Make the names of new files durable."""
         with _translated():
-            for folder in {(self.root / one.path).parent for one in kept}:
-                sync_folder(folder)
+            for folder in {one.path.rpartition("/")[0] for one in kept}:
+                sync_folder(self.root / folder)
 
     def path(self, relative: str) -> Path:
         return self.root / relative
@@ -92,7 +109,7 @@ class Writer:
         self._size = 0
         self._unnamed = folder / f"{secrets.token_hex(8)}.part"
         with _translated():
-            self._file = os.open(self._unnamed, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+            self._file = os.open(self._unnamed, _NEW, 0o640)
 
     def write_head(self, head: bytes) -> None:
         """Preamble and file meta information: not part of the data set's digest."""
@@ -105,8 +122,7 @@ class Writer:
 
     def _write(self, chunk: memoryview) -> None:
         with _translated():
-            while chunk:
-                chunk = chunk[os.write(self._file, chunk) :]
+            _write_all(self._file, chunk)
 
     @property
     def size(self) -> int:
@@ -127,6 +143,11 @@ class Writer:
         with _translated():
             os.close(self._file)
             self._unnamed.unlink(missing_ok=True)
+
+
+def _write_all(file: int, chunk: memoryview) -> None:
+    while chunk:
+        chunk = chunk[os.write(file, chunk) :]
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
@@ -32,6 +33,7 @@ from node.errors import BadInstance, NodeError
 _log = structlog.get_logger(__name__)
 
 _IN_MEMORY = 1 << 20  # bytes of a data set that are gathered before its file is opened
+_LOOK_AGAIN = 16 << 20  # bytes of a data set after which there must still be room
 _BATCH = 256  # arrivals in one transaction
 _KNOWN_SERIES = 10_000
 _MAX_UID = 128
@@ -116,8 +118,11 @@ class Reception:
         self._files.demand_room(len(data_set))
         return self._files.write(self._clock(), head, data_set)
 
-    def open_file(self) -> Writer:
+    def demand_room(self) -> None:
         self._files.demand_room(_IN_MEMORY)
+
+    def open_file(self) -> Writer:
+        self.demand_room()
         return self._files.writer(self._clock())
 
     def commit(self, receipt: Receipt, head: bytes, kept: Kept | None) -> Answer:
@@ -156,20 +161,26 @@ class Reception:
         try:
             self._files.sync_folders([one.kept for one in batch if one.kept])
             lines = self._ledger.record([one.arrival for one in batch])
-        except Exception as broken:  # noqa: BLE001 # the scribe outlives every fault; nobody was told Success
-            reason = str(broken) if isinstance(broken, NodeError) else "the ledger could not be written"
-            _log.error(
-                "receipts not written", instances=len(batch), reason=reason, exc_info=not isinstance(broken, NodeError)
-            )
-            self._give_up(batch, Answer(OUT_OF_RESOURCES, reason))
+        except NodeError as failed:
+            _log.error("receipts not written", instances=len(batch), reason=str(failed))
+            self._give_up(batch, Answer(OUT_OF_RESOURCES, str(failed)))
+            return
+        except Exception:  # noqa: BLE001 # the scribe outlives every fault; nobody was told Success
+            if len(batch) > 1:  # one arrival that the database will not take must not cost the others
+                for one in batch:
+                    self._write_batch([one])
+                return
+            _log.exception("receipt not written", sop_instance_uid=batch[0].arrival.receipt.sop_instance_uid)
+            self._give_up(batch, Answer(OUT_OF_RESOURCES, "the ledger could not be written"))
             return
         for one, line in zip(batch, lines, strict=True):
             if one.kept and not line.path:
-                with suppress(NodeError):  # a duplicate's bytes: a start sweeps what could not be removed
+                with suppress(NodeError):  # a duplicate's bytes: no row names them, so left over they do no harm
                     self._files.remove(one.kept.path)
             one.answer = Answer(line.status, line.reason)
             one.done.set()
-            self._know(line.series_instance_uid)
+            if line.disposition in (Disposition.STORED, Disposition.DUPLICATE):
+                self._know(line.series_instance_uid)
         self._stored()
 
     def _give_up(self, batch: list[_Pending], answer: Answer) -> None:
@@ -206,12 +217,18 @@ class Incoming:
             if self._writer is None and self._size > _IN_MEMORY:
                 self._writer = self._begin(bytes(self._head))
             if self._writer:
+                self._demand_room(self._writer, len(chunk))
                 self._writer.write(chunk)
         except NodeError as failed:
             self._fail(failed)
         room = HEAD_BYTES - len(self._head)
         if room > 0:
             self._head += chunk[:room]
+
+    def _demand_room(self, writer: Writer, more: int) -> None:
+        """An instance does not say beforehand how large it is: look again now and then while it streams."""
+        if (writer.size + more) // _LOOK_AGAIN > writer.size // _LOOK_AGAIN:
+            self._reception.demand_room()
 
     def _begin(self, so_far: bytes) -> Writer:
         writer = self._reception.open_file()
@@ -220,7 +237,9 @@ class Incoming:
         return writer
 
     def _file_head(self) -> bytes:
-        return file_head(self._command.sop_class_uid, self._command.sop_instance_uid, self._transfer_syntax_uid)
+        command = self._command
+        sop_class_uid, sop_instance_uid = command.sop_class_uid[:_MAX_UID], command.sop_instance_uid[:_MAX_UID]
+        return file_head(sop_class_uid, sop_instance_uid, self._transfer_syntax_uid)
 
     def _fail(self, failed: NodeError) -> None:
         self._failed = failed
@@ -316,11 +335,22 @@ def _printable(text: str, most: int) -> str:
 
 
 def receive_file(reception: Reception, sender: Sender, path: Path) -> Answer:
-    """Receive a DICOM file (PS3.10). Raises BadInstance when it is not one."""
-    with path.open("rb") as file:
-        head = read_head(file.read(1 << 16))
-        incoming = reception.incoming(sender, head.sop_class_uid, head.sop_instance_uid, head.transfer_syntax_uid)
-        file.seek(head.data_set_at)
+    """Receive a DICOM file (PS3.10). Raises BadInstance when it is not one, or cannot be read to its end."""
+    try:
+        with path.open("rb") as file:
+            head = read_head(file.read(1 << 16))
+            incoming = reception.incoming(sender, head.sop_class_uid, head.sop_instance_uid, head.transfer_syntax_uid)
+            file.seek(head.data_set_at)
+            _pass_on(file, incoming)
+    except OSError as unreadable:
+        raise BadInstance(f"cannot be read ({unreadable.strerror})") from unreadable
+    return incoming.finish()
+
+
+def _pass_on(file: BinaryIO, incoming: Incoming) -> None:
+    try:
         while chunk := file.read(1 << 20):
             incoming.write(chunk)
-    return incoming.finish()
+    except OSError:
+        incoming.abandon()
+        raise

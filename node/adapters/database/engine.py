@@ -48,17 +48,18 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any exception."""
-        with self._translated(), self.engine.begin() as connection:
+        with self.translated(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads: on SQLite it never waits for a writer, nor makes one wait."""
-        with self._translated(), self.engine.connect().execution_options(reading=True) as connection:
+        with self.translated(), self.engine.connect().execution_options(reading=True) as connection:
             yield connection
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Whatever the database says inside becomes an error of the node's."""
         try:
             yield
         except OperationalError as broken:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Dialect, Row, bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from node.adapters.database.engine import Database
+from node.adapters.database.prepared import Prepared
 from node.adapters.database.tables import change, instance, receipt, series
 from node.core.arrival import Arrival
 from node.core.ledger import GENESIS, Disposition, Receipt, broken_links, link
@@ -22,12 +24,6 @@ _TRIES = 5  # two replicas may meet at one SOP Instance UID; the loser looks aga
 _CONFLICT = "the same SOP Instance UID came before with other bytes: the first stays in use"
 _REOPENED = "an instance came after the series was complete"
 
-_ADD_TO_SERIES = (
-    update(series)
-    .where(series.c.series_instance_uid == bindparam("uid"))
-    .values(last_at=bindparam("at"), look_at=bindparam("look"))
-)
-
 
 class Ledger:
     """One chain of the ledger. Used by one thread at a time."""
@@ -35,7 +31,15 @@ class Ledger:
     def __init__(self, database: Database, chain: str, settle: timedelta) -> None:
         """`settle`: how long after an arrival a series is looked at first."""
         self._database, self._chain, self._settle = database, chain, settle
+        self._statements = _Statements(database.engine.dialect)
+        self._connection: Connection | None = None
         self._number, self._digest = self._last()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _last(self) -> tuple[int, str]:
         newest = (
@@ -55,10 +59,10 @@ class Ledger:
         """
         for _ in range(_TRIES):
             try:
-                with self._database.transaction() as connection:
-                    lines = _disposed(connection, arrivals)
+                with self._transaction() as connection:
+                    lines = self._disposed(connection, arrivals)
                     number, digest = self._append(connection, lines)
-                    _store(connection, arrivals, lines, self._settle)
+                    self._store(connection, arrivals, lines)
             except IntegrityError:
                 self._number, self._digest = self._last()
                 continue
@@ -66,78 +70,130 @@ class Ledger:
             return lines
         raise StoreUnavailable("the ledger could not be written: another writer uses this chain")
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A transaction on a connection of its own, kept from batch to batch; a fault gives it up."""
+        with self._database.translated():
+            if self._connection is None:
+                self._connection = self._database.engine.connect()
+            try:
+                with self._connection.begin():
+                    yield self._connection
+            except DBAPIError:
+                self.close()
+                raise
+
     def _append(self, connection: Connection, lines: Sequence[Receipt]) -> tuple[int, str]:
         number, digest, rows = self._number, self._digest, []
         for line in lines:
             number, previous = number + 1, digest
             digest = link(previous, line)
-            rows.append(
-                {**asdict(line), "chain": self._chain, "number": number, "previous": previous, "digest": digest}
-            )
-        connection.execute(insert(receipt), rows)
+            rows.append({**vars(line), "chain": self._chain, "number": number, "previous": previous, "digest": digest})
+        self._statements.append.run(connection, rows)
         return number, digest
 
+    def _disposed(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Decide for each arrival whether it is new, a duplicate, or a conflict with what is stored or in the batch."""
+        uids = {one.receipt.sop_instance_uid for one in arrivals if one.receipt.status == SUCCESS}
+        known = self._statements.stored(connection, sorted(uids))
+        lines = []
+        for one in arrivals:
+            line = one.receipt
+            if line.status == SUCCESS:
+                first = known.get(line.sop_instance_uid)
+                if first is None:
+                    known[line.sop_instance_uid] = line.sha256
+                elif first == line.sha256:
+                    line = replace(line, disposition=Disposition.DUPLICATE, path="")
+                else:
+                    line = replace(line, disposition=Disposition.CONFLICT, reason=_CONFLICT)
+            lines.append(line)
+        return lines
 
-def _disposed(connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
-    """Decide for each arrival whether it is new, a duplicate, or a conflict with what is stored or in the batch."""
-    uids = {one.receipt.sop_instance_uid for one in arrivals if one.receipt.status == SUCCESS}
-    known: dict[str, str] = {}
-    if uids:
-        stored = select(instance.c.sop_instance_uid, instance.c.sha256).where(instance.c.sop_instance_uid.in_(uids))
-        known = {row.sop_instance_uid: row.sha256 for row in connection.execute(stored)}
-    lines = []
-    for one in arrivals:
-        line = one.receipt
-        if line.status == SUCCESS:
-            first = known.setdefault(line.sop_instance_uid, line.path + line.sha256)
-            if not first.endswith(line.sha256):
-                line = replace(line, disposition=Disposition.CONFLICT, reason=_CONFLICT)
-            elif first != line.path + line.sha256:
-                line = replace(line, disposition=Disposition.DUPLICATE, path="")
-        lines.append(line)
-    return lines
+    def _store(self, connection: Connection, arrivals: Sequence[Arrival], lines: Sequence[Receipt]) -> None:
+        new = [(one, line) for one, line in zip(arrivals, lines, strict=True) if line.disposition is Disposition.STORED]
+        if not new:
+            return
+        self._statements.store.run(connection, [_instance(line) for _, line in new])
+        by_series: dict[str, list[tuple[Arrival, Receipt]]] = {}
+        for one, line in new:
+            by_series.setdefault(line.series_instance_uid, []).append((one, line))
+        for uid, members in by_series.items():
+            at = max(line.at for _, line in members)
+            more = {"uid": uid, "at": at, "look": at + self._settle}
+            if not self._statements.add_to_waiting.run(connection, [more]).rowcount:
+                self._open_series(connection, uid, *members[0], at)
 
-
-def _store(connection: Connection, arrivals: Sequence[Arrival], lines: Sequence[Receipt], settle: timedelta) -> None:
-    new = [(one, line) for one, line in zip(arrivals, lines, strict=True) if line.disposition is Disposition.STORED]
-    if not new:
-        return
-    connection.execute(insert(instance), [_instance(line) for _, line in new])
-    uids = {line.series_instance_uid for _, line in new}
-    there = connection.execute(
-        select(series.c.series_instance_uid, series.c.state, series.c.version).where(
-            series.c.series_instance_uid.in_(uids)
+    def _open_series(self, connection: Connection, uid: str, one: Arrival, line: Receipt, at: datetime) -> None:
+        """The first instance of a series, or a late one: it waits again, as a new version that supersedes the old."""
+        there = connection.execute(select(series.c.version).where(series.c.series_instance_uid == uid)).first()
+        if there is None:
+            connection.execute(insert(series), _series(one, line, at, self._settle))
+            return
+        connection.execute(
+            update(series)
+            .where(series.c.series_instance_uid == uid)
+            .values(
+                state=SeriesState.WAITING,
+                reason=_REOPENED,
+                version=there.version + 1,
+                completed_at=None,
+                evidence="",
+                last_at=at,
+                look_at=at + self._settle,
+            )
         )
-    )
-    states = {row.series_instance_uid: row for row in there}
-    latest: dict[str, datetime] = {}
-    for one, line in new:
-        uid = line.series_instance_uid
-        if uid not in states and uid not in latest:
-            connection.execute(insert(series), _series(one, line, settle))
-        latest[uid] = max(line.at, latest.get(uid, line.at))
-    for uid, row in states.items():
-        if row.state != SeriesState.WAITING:
-            _reopen(connection, uid, row.version, latest[uid])
-    moves = [{"uid": uid, "at": at, "look": at + settle} for uid, at in latest.items()]
-    connection.execute(_ADD_TO_SERIES, moves)
+        row = {"at": at, "actor": "reception", "series_instance_uid": uid, "state": SeriesState.WAITING}
+        connection.execute(insert(change), {**row, "reason": _REOPENED})
+
+
+class _Statements:
+    """What every batch runs."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._stored: dict[int, Prepared] = {}
+        self.append = Prepared(dialect, insert(receipt))
+        self.store = Prepared(dialect, insert(instance).values({name: bindparam(name) for name in _INSTANCE}))
+        self.add_to_waiting = Prepared(
+            dialect,
+            update(series)
+            .where(series.c.series_instance_uid == bindparam("uid"), series.c.state == SeriesState.WAITING.value)
+            .values(last_at=bindparam("at"), look_at=bindparam("look")),
+        )
+
+    def stored(self, connection: Connection, uids: Sequence[str]) -> dict[str, str]:
+        """SOP Instance UID → sha256 of those that are stored already."""
+        if not uids:
+            return {}
+        places = 1 << (len(uids) - 1).bit_length()  # few different statements, whatever the batch
+        if places not in self._stored:
+            asked = instance.c.sop_instance_uid.in_([bindparam(f"uid{place}") for place in range(places)])
+            wanted = select(instance.c.sop_instance_uid, instance.c.sha256).where(asked)
+            self._stored[places] = Prepared(self._dialect, wanted)
+        row = {f"uid{place}": uids[min(place, len(uids) - 1)] for place in range(places)}
+        found = self._stored[places].run(connection, [row])
+        return {one.sop_instance_uid: one.sha256 for one in found}
+
+
+_INSTANCE = (
+    "sop_instance_uid",
+    "sop_class_uid",
+    "series_instance_uid",
+    "study_instance_uid",
+    "transfer_syntax_uid",
+    "sha256",
+    "size",
+    "path",
+    "received_at",
+)
 
 
 def _instance(line: Receipt) -> dict[str, object]:
-    return {
-        "sop_instance_uid": line.sop_instance_uid,
-        "sop_class_uid": line.sop_class_uid,
-        "series_instance_uid": line.series_instance_uid,
-        "study_instance_uid": line.study_instance_uid,
-        "transfer_syntax_uid": line.transfer_syntax_uid,
-        "sha256": line.sha256,
-        "size": line.size,
-        "path": line.path,
-        "received_at": line.at,
-    }
+    return {**vars(line), "received_at": line.at}
 
 
-def _series(one: Arrival, line: Receipt, settle: timedelta) -> dict[str, object]:
+def _series(one: Arrival, line: Receipt, at: datetime, settle: timedelta) -> dict[str, object]:
     who = one.identity
     return {
         "series_instance_uid": line.series_instance_uid,
@@ -150,8 +206,8 @@ def _series(one: Arrival, line: Receipt, settle: timedelta) -> dict[str, object]
         "called_ae": line.called_ae,
         "host": line.host,
         "first_at": line.at,
-        "last_at": line.at,
-        "look_at": line.at + settle,
+        "last_at": at,
+        "look_at": at + settle,
         "evidence": "",
         "modality": who.modality if who else "",
         "series_description": who.series_description if who else "",
@@ -162,25 +218,6 @@ def _series(one: Arrival, line: Receipt, settle: timedelta) -> dict[str, object]
         "study_date": who.study_date if who else "",
         "study_description": who.study_description if who else "",
     }
-
-
-def _reopen(connection: Connection, uid: str, version: int, at: datetime) -> None:
-    """A late instance: the series waits again, as a new version whose result will supersede the old one."""
-    connection.execute(
-        update(series)
-        .where(series.c.series_instance_uid == uid)
-        .values(state=SeriesState.WAITING, reason=_REOPENED, version=version + 1, completed_at=None, evidence="")
-    )
-    connection.execute(
-        insert(change),
-        {
-            "at": at,
-            "actor": "reception",
-            "series_instance_uid": uid,
-            "state": SeriesState.WAITING,
-            "reason": _REOPENED,
-        },
-    )
 
 
 def folded(text: str) -> str:
@@ -208,7 +245,3 @@ def _receipt(row: Row[tuple[object, ...]]) -> Receipt:
     values = {name: value for name, value in row._mapping.items() if name in Receipt.__dataclass_fields__}
     values["disposition"] = Disposition(values["disposition"])
     return Receipt(**values)
-
-
-def receipts_in_total(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).select_from(receipt)) or 0

@@ -13,7 +13,6 @@ from node.core.card import Code
 from node.core.results.hygiene import legal_text
 from node.core.results.origin import Origin
 from node.core.results.planes import Source
-from node.core.results.uids import device_uid
 
 # IHE Radiology, AI Results (AIR), 6.5.3.1: one Contributing Equipment item per algorithm, with this purpose
 _PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
@@ -85,7 +84,6 @@ def _contributing(source: Source, origin: Origin) -> list[Dataset]:
     model.Manufacturer = short(origin.card.weights.origin) or origin.manufacturer
     model.ManufacturerModelName = short(origin.card.name)
     model.SoftwareVersions = short(origin.card.version)
-    model.DeviceUID = device_uid(origin)
     model.ContributionDescription = short(origin.card.title, 1024)
     scanner = _scanner(source)
     return [scanner, model] if scanner is not None else [model]

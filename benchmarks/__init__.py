@@ -1,0 +1,1 @@
+"""Speed, shown as ratios: peers and this node interleaved in one run on one machine."""
