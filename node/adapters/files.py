@@ -11,12 +11,12 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from node.errors import StorageFull, StoreUnavailable
+from node.errors import NodeError, StorageFull, StoreUnavailable
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
@@ -121,7 +121,7 @@ class Writer:
         self._write(memoryview(chunk))
 
     def _write(self, chunk: memoryview) -> None:
-        with _translated():
+        with self._or_nothing():
             _write_all(self._file, chunk)
 
     @property
@@ -132,17 +132,33 @@ class Writer:
         """Force the bytes to the disk and give the file its name."""
         sha256 = self._digest.hexdigest()
         final = self._folder / f"{sha256}.{self._unnamed.stem}.dcm"
-        with _translated():
+        with self._or_nothing():
             os.fdatasync(self._file)
-            os.close(self._file)
+            self._close()
             self._unnamed.rename(final)
         return Kept(str(final.relative_to(self._root)), sha256, self._size)
 
     def discard(self) -> None:
-        """Forget what was written so far."""
+        """Forget what was written so far. Harmless when it is forgotten already."""
         with _translated():
-            os.close(self._file)
+            self._close()
             self._unnamed.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        """A fault leaves neither a file nor an open descriptor: least of all on a disk that is full."""
+        with _translated():
+            try:
+                yield
+            except OSError:
+                with suppress(NodeError):
+                    self.discard()
+                raise
 
 
 def _write_all(file: int, chunk: memoryview) -> None:
