@@ -6,6 +6,7 @@
     ├── Retryable               the same work may succeed later: wait and try again
     │   ├── ModelUnavailable    Triton is down, starting, full or too slow
     │   ├── DestinationUnavailable   a PACS is down, busy or out of room
+    │   ├── SourceUnavailable   an archive or folder that instances are fetched from cannot be reached
     │   ├── StorageFull         below the disk watermark
     │   └── StoreUnavailable    the database does not answer
     └── Permanent               the same work will fail again: state the reason and stop
@@ -13,6 +14,7 @@
         ├── ModelFailed         the model raised, or answered something else than its card promises
         ├── ResultRejected      our own check found a result that is not what the model said
         ├── DestinationRefused  a PACS will never take this object
+        ├── SourceRefused       an archive has an instance and does not give it
         └── BadInstance         these bytes are not a DICOM instance that can be kept or decoded
 
 Every message is one sentence for people and free of patient data: what, where, what to do.
@@ -49,6 +51,10 @@ class DestinationUnavailable(Retryable):
     """A destination is down, busy, or out of resources (PS3.4 table B.2-1: A7xx)."""
 
 
+class SourceUnavailable(Retryable):
+    """An archive or a folder that instances are fetched from is down, or does not let us in."""
+
+
 class StorageFull(Retryable):
     """Less room is left on disk than the low watermark."""
 
@@ -75,6 +81,10 @@ class ResultRejected(Permanent):
 
 class DestinationRefused(Permanent):
     """A destination will never take this object (0122, A9xx, Cxxx, 415)."""
+
+
+class SourceRefused(Permanent):
+    """An archive that instances are fetched from has this one and does not give it."""
 
 
 class BadInstance(Permanent):
