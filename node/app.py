@@ -3,7 +3,7 @@
 database ─ store ─ reception ─ listener        what arrives is kept from the first moment
          ─ rules ─ clerk
          ─ Triton ─ canaries ─ worker ─ destinations
-         ─ web
+         ─ web ─ feeds
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -24,12 +25,14 @@ from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.folder import Folder
 from node.adapters.destinations.storescu import Peer
 from node.adapters.files import Files
+from node.adapters.orthanc import Orthanc
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
 from node.config import DestinationSettings, Settings
 from node.core.completion import Policy
 from node.core.rules import RuleSet, check_rule_set, parse_rule_set
 from node.errors import BadConfiguration, ModelUnavailable
+from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.completion import Completion
 from node.pipeline.models import Models
 from node.pipeline.reception import Reception
@@ -70,6 +73,7 @@ class Node:
         self._reception: Reception | None = None
         self._listener: Listener | None = None
         self._web: Web | None = None
+        self._feeds: list[Follower] = []
         self.dicom_port = self.tls_port = self.http_port = 0
 
     def start(self) -> None:
@@ -95,6 +99,9 @@ class Node:
             self.tls_port = self._listener.start(settings.dicom.host, settings.dicom.tls_port or 0, certificates)
         if settings.dicom.accept == "any":
             _log.warning("anybody may send to this node", reason='dicom.accept is "any"')
+        self._feeds = [Follower(feed, self.database, self._clock) for feed in self._built_feeds(self._reception)]
+        for feed in self._feeds:
+            feed.start()
         self._clerk.start()
         if self._triton:
             self._start_triton(self._triton)
@@ -106,6 +113,8 @@ class Node:
         grace = self.settings.node.stop_seconds
         if self._listener:
             self._listener.stop(grace)
+        for feed in self._feeds:
+            feed.stop(grace)
         for loop in (self._clerk, self._keeper, self._worker):
             loop.stop(grace)
         if self._web:
@@ -147,7 +156,9 @@ class Node:
 
     def _admission(self) -> Admission:
         settings = self.settings
-        sources = [Source(one.name, one.ae_title, one.hosts, one.certificate_name) for one in settings.source]
+        sources = [
+            Source(one.name, one.ae_title, one.hosts, one.certificate_name) for one in settings.source if one.ae_title
+        ]
         anybody = settings.dicom.accept == "any"
         return Admission(
             settings.node.ae_title, anybody, sources, lambda ae, host: sender_rows.is_admitted(self.database, ae, host)
@@ -174,6 +185,20 @@ class Node:
             now=self._clock(),
         )
 
+    def _built_feeds(self, reception: Reception) -> list[Feed]:
+        feeds: list[Feed] = []
+        for one in self.settings.source:
+            if one.kind == "orthanc":
+                orthanc = Orthanc(one.url, one.user, one.password.get_secret_value())
+                host = urlsplit(one.url).hostname or ""
+                source = OrthancSource(one.name, host, frozenset(one.modalities), one.poll_seconds)
+                feeds.append(OrthancChanges(source, orthanc, self.database, reception, self._clock))
+            elif one.kind == "folder":
+                settle, delete = timedelta(seconds=one.settle_seconds), one.received == "delete"
+                folder = FolderSource(one.name, one.path or Path(), settle, one.poll_seconds, delete)
+                feeds.append(WatchedFolder(folder, reception, self._clock))
+        return feeds
+
     def _completion(self) -> Completion:
         return Completion(
             database=self.database,
@@ -185,7 +210,9 @@ class Node:
 
     def _policy(self, calling_ae: str) -> Policy:
         completion = self.settings.completion
-        mine = (one.quiet_seconds for one in self.settings.source if one.ae_title == calling_ae and one.quiet_seconds)
+        # Feeds have no AE title: their name stands in the ledger for it.
+        sources = [one for one in self.settings.source if calling_ae == (one.ae_title or one.name)]
+        mine = (one.quiet_seconds for one in sources if one.quiet_seconds)
         return Policy(
             quiet_seconds=next(mine, completion.quiet_seconds),
             settle_seconds=completion.settle_seconds,

@@ -11,8 +11,9 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from node.errors import BadConfiguration
 
@@ -96,11 +97,24 @@ class Completion(_Section):
 
 
 class SourceSettings(_Section):
-    name: str
-    ae_title: AETitle
+    name: str = Field(min_length=1, max_length=64)
+    kind: Literal["dicom", "orthanc", "folder"] = "dicom"
+    quiet_seconds: float | None = Field(None, gt=0)
+    # Of kind dicom, who may send.
+    ae_title: AETitle | None = None
     hosts: tuple[str, ...] = ()
     certificate_name: str = ""  # common name that its TLS certificate must have
-    quiet_seconds: float | None = Field(None, gt=0)
+    # Of kind orthanc, whose changes are followed.
+    url: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    modalities: tuple[str, ...] = ("MR",)  # empty: all
+    # Of kind folder, what is watched.
+    path: Path | None = None
+    settle_seconds: float = Field(5, ge=0)
+    received: Literal["move", "delete"] = "move"
+    # Of both of them.
+    poll_seconds: float = Field(5, gt=0)
 
 
 class DestinationSettings(_Section):
@@ -151,6 +165,7 @@ def load(path: Path | None, environment: dict[str, str] | None = None) -> Settin
     except ValidationError as wrong:
         raise _named(where, wrong) from wrong
     _check_destinations(where, settings)
+    _check_sources(where, settings)
     _check_tls(where, settings)
     return settings
 
@@ -192,6 +207,41 @@ def _check_destinations(where: str, settings: Settings) -> None:
         if one.kind == "folder" and one.path is None:
             raise BadConfiguration(at, "a folder destination needs path")
         seen.add(one.name)
+
+
+_OF_A_KIND = {
+    "dicom": frozenset({"ae_title", "hosts", "certificate_name"}),
+    "orthanc": frozenset({"url", "user", "password", "modalities", "poll_seconds"}),
+    "folder": frozenset({"path", "settle_seconds", "received", "poll_seconds"}),
+}
+_DEMANDED = {"dicom": "ae_title", "orthanc": "url", "folder": "path"}
+
+
+def _check_sources(where: str, settings: Settings) -> None:
+    seen: set[str] = set()
+    for one in settings.source:
+        at = f"{where}: source {one.name}"
+        demanded = _DEMANDED[one.kind]
+        if not getattr(one, demanded):
+            raise BadConfiguration(at, f"a source of kind {one.kind} needs {demanded}")
+        mine = _OF_A_KIND[one.kind] | {"name", "kind", "quiet_seconds"}
+        if foreign := sorted(one.model_fields_set - mine):
+            raise BadConfiguration(f"{at}.{foreign[0]}", f"a source of kind {one.kind} has no such key")
+        if one.kind != "dicom" and one.name in seen:
+            raise BadConfiguration(at, "two sources have this name")
+        seen.add(one.name)
+        _check_url(at, one.url)
+
+
+def _check_url(at: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError as wrong:
+        raise BadConfiguration(f"{at}.url", "is not a URL") from wrong
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise BadConfiguration(f"{at}.url", "is not a URL like http://orthanc:8042")
+    if parts.username or parts.password:
+        raise BadConfiguration(f"{at}.url", "names a user", "Write user and password as keys of their own")
 
 
 def _check_tls(where: str, settings: Settings) -> None:

@@ -68,6 +68,4 @@ def states(database: Database) -> list[FeedState]:
     with database.reading() as connection:
         lost = [row.feed for row in connection.execute(select(missed.c.feed))]
         rows = connection.execute(select(feed).order_by(feed.c.name)).all()
-    return [
-        FeedState(row.name, Place(row.position, row.mark), row.fault, row.at, lost.count(row.name)) for row in rows
-    ]
+    return [FeedState(row.name, Place(row.position, row.mark), row.fault, row.at, lost.count(row.name)) for row in rows]
