@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from node.core.dicom import Facts, facts
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SERIES = DATA / "mr"
 
 
 def files(name: str) -> list[Path]:

@@ -171,7 +171,7 @@ class Work:
                     size=len(content),
                 )
             )
-        findings = [Finding(one.number, one.label, one.volume_ml) for one in made.measurements]
+        findings = [Finding(one.number, one.label, _rounded(one.volume_ml)) for one in made.measurements]
         rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version)
 
     def _deliver(self, job: Job) -> str:
@@ -233,3 +233,8 @@ def _demand_input(card: Card, volume: Volume, headers: Iterable[Dataset]) -> Non
         raise NotProcessable(
             f"Modality {', '.join(wrong) or 'absent'}: {card.name} takes {', '.join(card.input.modality)}"
         )
+
+
+def _rounded(volume_ml: float | None) -> float | None:
+    """To the microlitre, as people read it."""
+    return None if volume_ml is None else round(volume_ml, 3)
