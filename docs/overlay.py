@@ -27,7 +27,7 @@ def main(seg_file: Path, folder: Path, out: Path) -> None:
     chosen = [ordered[i] for i in np.linspace(0, len(ordered) - 1, _TILES + 2).astype(int)[1:-1]]
     tiles = [_tile(sources[uid], masks[uid]) for uid in chosen]
     rows = [np.concatenate(tiles[start : start + _TILES // 2], axis=1) for start in (0, _TILES // 2)]
-    Image.fromarray(np.concatenate(rows)).save(out, optimize=True)
+    Image.fromarray(np.concatenate(rows)).quantize(96).save(out, optimize=True)
 
 
 def _read(path: Path) -> Dataset | None:
