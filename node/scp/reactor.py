@@ -16,6 +16,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -31,6 +32,10 @@ _log = structlog.get_logger(__name__)
 
 _HEADER = struct.Struct(">BBL")
 _MAX_PDU = 64 << 20  # a peer may ignore our maximum, not our memory
+_MAX_REQUEST = 1 << 20  # before the association is established
+_MAX_COMMAND = 1 << 16
+_MOST_FRAGMENTS = 1 << 16  # in one PDU, and of one command
+_STEP = 1 << 20  # memory grows with what has come, not with what a PDU's header says
 _IDLE_S = 0.25  # how often an idle association looks at its timers
 _ESTABLISHED = "Sta6"
 
@@ -126,6 +131,10 @@ class StorageReactor(DULServiceProvider):
     def run_reactor(self) -> None:
         try:
             super().run_reactor()
+        except Exception as broken:  # noqa: BLE001 # a foreign state machine on a peer's bytes
+            _log.warning("association broke", calling_ae=self.assoc.requestor.ae_title, fault=type(broken).__name__)
+            if self.socket:
+                self.socket.close()
         finally:
             self._forget()
             self.handed_up.set()
@@ -175,11 +184,17 @@ class StorageReactor(DULServiceProvider):
         if not self._fill(0, 6):
             return None
         _, _, length = _HEADER.unpack_from(self._buffer)
-        if length > _MAX_PDU:
+        if length > (_MAX_PDU if self.state_machine.current_state == _ESTABLISHED else _MAX_REQUEST):
             return None
-        if len(self._buffer) < length + 6:
-            self._buffer.extend(bytes(length + 6 - len(self._buffer)))
-        return memoryview(self._buffer)[: length + 6] if self._fill(6, length) else None
+        at, end = 6, length + 6
+        while at < end:
+            upto = min(end, max(len(self._buffer), at + _STEP))
+            if len(self._buffer) < upto:
+                self._buffer.extend(bytes(upto - len(self._buffer)))
+            if not self._fill(at, upto - at):
+                return None
+            at = upto
+        return memoryview(self._buffer)[:end]
 
     def _fill(self, at: int, count: int) -> bool:
         connection = self.socket.socket if self.socket else None
@@ -213,13 +228,13 @@ class StorageReactor(DULServiceProvider):
 
     def _serve(self, pdu: memoryview) -> None:
         try:
-            parts = list(fragments(pdu))
+            parts = list(islice(fragments(pdu), _MOST_FRAGMENTS + 1))
         except ValueError:
-            self._forget()
-            self.event_queue.put("Evt19")
-            self.handed_up.set()
+            self._refuse()
             return
-        if self._foreign:
+        if len(parts) > _MOST_FRAGMENTS:
+            self._refuse()
+        elif self._foreign:
             self._pass_foreign(bytes(pdu), parts)
         elif self._storing or self._decide(pdu, parts):
             self._take(parts)
@@ -229,11 +244,20 @@ class StorageReactor(DULServiceProvider):
         self._undecided.append(bytes(pdu))
         for part in parts:
             if not part.is_command:
-                break
+                self._refuse()  # a data set that no command announced (PS3.7 6.3)
+                return False
             self._command += part.data
             if part.is_last:
                 return self._open(part.context_id, parts)
+        if len(self._command) > _MAX_COMMAND or len(self._undecided) > _MOST_FRAGMENTS:
+            self._refuse()
         return False
+
+    def _refuse(self) -> None:
+        """The peer does not keep to the protocol: abort (PS3.8 9.2, Evt19)."""
+        self._forget()
+        self.event_queue.put("Evt19")
+        self.handed_up.set()
 
     def _open(self, context_id: int, parts: list[Fragment]) -> bool:
         encoded, self._command = bytes(self._command), bytearray()
@@ -242,15 +266,16 @@ class StorageReactor(DULServiceProvider):
         try:
             request = read_command(encoded)
         except ValueError:
-            request = None
-        if request and request.is_store_request and request.has_data_set and context_id in contexts:
+            self._refuse()
+            return False
+        if request.is_store_request and request.has_data_set and context_id in contexts:
             transfer_syntax = str(contexts[context_id].transfer_syntax[0])
             self._storing = request, self._begin(self.assoc, transfer_syntax, request)
             return True
         for one in pdus:
             self._pass_on(one)
         ended = any(part.is_last and not part.is_command for part in parts)
-        self._foreign = bool(request and request.has_data_set) and not ended
+        self._foreign = request.has_data_set and not ended
         return False
 
     def _pass_foreign(self, pdu: bytes, parts: list[Fragment]) -> None:
