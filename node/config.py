@@ -96,6 +96,13 @@ class Completion(_Section):
     longest_seconds: float = Field(600, gt=0)
 
 
+class QuerySettings(_Section):
+    ae_title: AETitle
+    host: str
+    port: Port = 104
+    timeout_seconds: float = Field(5, gt=0)
+
+
 class SourceSettings(_Section):
     name: str = Field(min_length=1, max_length=64)
     kind: Literal["dicom", "orthanc", "folder"] = "dicom"
@@ -104,6 +111,7 @@ class SourceSettings(_Section):
     ae_title: AETitle | None = None
     hosts: tuple[str, ...] = ()
     certificate_name: str = ""  # common name that its TLS certificate must have
+    query: QuerySettings | None = None  # where C-FIND tells how many instances a series has; none: nobody is asked
     # Of kind orthanc, whose changes are followed.
     url: str = ""
     user: str = ""
@@ -111,7 +119,7 @@ class SourceSettings(_Section):
     modalities: tuple[str, ...] = ("MR",)  # empty: all
     # Of kind folder, what is watched.
     path: Path | None = None
-    settle_seconds: float = Field(5, ge=0)
+    settle_seconds: float = Field(5, gt=0)
     received: Literal["move", "delete"] = "move"
     # Of both of them.
     poll_seconds: float = Field(5, gt=0)
@@ -227,9 +235,10 @@ def _check_sources(where: str, settings: Settings) -> None:
         mine = _OF_A_KIND[one.kind] | {"name", "kind", "quiet_seconds"}
         if foreign := sorted(one.model_fields_set - mine):
             raise BadConfiguration(f"{at}.{foreign[0]}", f"a source of kind {one.kind} has no such key")
-        if one.kind != "dicom" and one.name in seen:
-            raise BadConfiguration(at, "two sources have this name")
-        seen.add(one.name)
+        if one.kind != "dicom":
+            if one.name in seen:
+                raise BadConfiguration(at, "two feeds have this name")
+            seen.add(one.name)
         _check_url(at, one.url)
 
 
