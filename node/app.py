@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from node.adapters.association import RemoteAE
 from node.adapters.database import Database
+from node.adapters.database import evidence as evidence_rows
 from node.adapters.database import jobs as job_rows
 from node.adapters.database import rules as rule_rows
 from node.adapters.database import senders as sender_rows
@@ -34,11 +36,15 @@ from node.core.rules import RuleSet, check_rule_set, parse_rule_set
 from node.errors import BadConfiguration, ModelUnavailable
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.completion import Completion
+from node.pipeline.evidence import Evidence, SourceQueries
 from node.pipeline.models import Models
+from node.pipeline.procedure_steps import ProcedureSteps
 from node.pipeline.reception import Reception
 from node.pipeline.work import Work
 from node.scp import Admission, Listener, Source
 from node.scp.admission import Caller, Refusal
+from node.scp.contexts import Service
+from node.scp.mpps import mpps
 from node.scp.server import Limits
 from node.scp.tls import Certificates
 from node.web import Health, Web
@@ -67,6 +73,7 @@ class Node:
         self._client = _client(settings, self._triton)
         self.models = Models(self._models_on_disk, self._client, settings.triton.deadline_seconds)
         self._decoder = Decoder()
+        self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
         self._clerk = Clerk(self._completion(), clock, self._job_created)
         self._worker = Worker("worker", self.database, self._work(), clock)
         self._keeper = ModelKeeper(self.models, clock, self._revive)
@@ -93,7 +100,9 @@ class Node:
         health = Health(self.database, self.files, self.models, self._alive)
         self._web = Web(health, self._reception, settings.http.max_request)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
-        self._listener = Listener(self._reception, self._admission(), _limits(settings), note=self._note)
+        self._listener = Listener(
+            self._reception, self._admission(), _limits(settings), note=self._note, services=self._services()
+        )
         self.dicom_port = self._listener.start(settings.dicom.host, settings.dicom.port)
         if certificates := _certificates(settings):
             self.tls_port = self._listener.start(settings.dicom.host, settings.dicom.tls_port or 0, certificates)
@@ -117,6 +126,7 @@ class Node:
             feed.stop(grace)
         for loop in (self._clerk, self._keeper, self._worker):
             loop.stop(grace)
+        self._queries.close()
         if self._web:
             self._web.stop()
         if self._reception:
@@ -199,13 +209,23 @@ class Node:
                 feeds.append(WatchedFolder(folder, reception, self._clock))
         return feeds
 
+    def _services(self) -> list[Service]:
+        return [mpps(ProcedureSteps(self.database, self._clock, self._clerk.wake))]
+
+    def _look(self, series_instance_uid: str) -> None:
+        if evidence_rows.look_now(self.database, [series_instance_uid], self._clock()):
+            self._clerk.wake()
+
     def _completion(self) -> Completion:
+        evidence = Evidence(self.database, self._queries, self._clock)
         return Completion(
             database=self.database,
             files=self.files,
             clock=self._clock,
             rule_set=lambda: self.rule_set,
             policy=self._policy,
+            known=evidence.known,
+            learn=evidence.learn,
         )
 
     def _policy(self, calling_ae: str) -> Policy:
@@ -269,6 +289,12 @@ def _destination(settings: DestinationSettings, calling_ae: str) -> Destination:
         settings.ae_title or "", settings.host, settings.port, calling_ae, timeout_seconds=settings.timeout_seconds
     )
     return DicomPeer(settings.name, peer)
+
+
+def _queries(settings: Settings) -> dict[str, RemoteAE]:
+    mine = settings.node.ae_title
+    asked = [(one.ae_title, one.query) for one in settings.source if one.query and one.ae_title]
+    return {ae: RemoteAE(at.ae_title, at.host, at.port, mine, at.timeout_seconds) for ae, at in asked}
 
 
 def _certificates(settings: Settings) -> Certificates | None:

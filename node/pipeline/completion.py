@@ -45,6 +45,7 @@ class Completion:
     rule_set: Callable[[], RuleSet]
     policy: Callable[[str], Policy]  # by the calling AE title
     known: Callable[[WaitingSeries, Sequence[Facts]], Known] = lambda _series, _facts: Known()
+    learn: Callable[[WaitingSeries, Sequence[Facts]], None] = lambda _series, _facts: None  # told of complete ones
 
     def due(self) -> list[str]:
         """The series that are to be judged now."""
@@ -114,6 +115,7 @@ class Completion:
         )
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
+            self.learn(seen, list(read.values()))
             _log.info(
                 "series complete",
                 series_instance_uid=seen.series_instance_uid,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import evt
+from pynetdicom.dimse_primitives import N_CREATE, N_SET
 
 from node.core.procedure_step import PROCESSING_FAILURE, SOP_CLASS_UID, Fault, read_step
 from node.pipeline.procedure_steps import ProcedureSteps
@@ -32,7 +34,7 @@ def mpps(steps: ProcedureSteps) -> Service:
 
 
 def _create(steps: ProcedureSteps, event: evt.Event) -> tuple[Fault | None, Dataset]:
-    asked = event.request.AffectedSOPInstanceUID
+    asked = cast("N_CREATE", event.request).AffectedSOPInstanceUID
     uid = str(asked) if asked else str(generate_uid(prefix=None))  # PS3.7 10.1.5.1.4: then the SCP names it
     refused = steps.create(uid, read_step(event.attribute_list), event.assoc.requestor.ae_title.strip())
     answered = Dataset()
@@ -42,7 +44,8 @@ def _create(steps: ProcedureSteps, event: evt.Event) -> tuple[Fault | None, Data
 
 
 def _set(steps: ProcedureSteps, event: evt.Event) -> tuple[Fault | None, Dataset]:
-    return steps.set(str(event.request.RequestedSOPInstanceUID), read_step(event.modification_list)), Dataset()
+    request = cast("N_SET", event.request)
+    return steps.set(str(request.RequestedSOPInstanceUID), read_step(event.modification_list)), Dataset()
 
 
 def _answer(serve: _Serve, steps: ProcedureSteps, event: evt.Event) -> _Answer:

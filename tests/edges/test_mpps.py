@@ -89,8 +89,8 @@ def test_a_completed_step_tells_the_instances_of_its_series(modality: Modality) 
     assert modality.set(None, {"2.25.7": ["2.25.71"]}).Status == 0
     assert reported_instances(modality.node.database, "2.25.7") is None, "it may still make more"
     assert modality.set("COMPLETED", {"2.25.7": ["2.25.71", "2.25.72"], "2.25.8": ["2.25.81"]}).Status == 0
-    assert reported_instances(modality.node.database, "2.25.7") == {"2.25.71", "2.25.72"}
-    assert reported_instances(modality.node.database, "2.25.8") == {"2.25.81"}
+    assert reported_instances(modality.node.database, "2.25.7") == frozenset({"2.25.71", "2.25.72"})
+    assert reported_instances(modality.node.database, "2.25.8") == frozenset({"2.25.81"})
 
 
 def test_a_step_completed_without_instances_is_no_evidence(modality: Modality) -> None:
@@ -112,7 +112,7 @@ def test_a_series_is_not_done_while_another_step_on_it_goes_on(modality: Modalit
     modality.set("IN PROGRESS", {"2.25.7": ["2.25.72"]}, uid="2.25.2")
     assert reported_instances(modality.node.database, "2.25.7") is None
     modality.set("COMPLETED", uid="2.25.2")
-    assert reported_instances(modality.node.database, "2.25.7") == {"2.25.71", "2.25.72"}
+    assert reported_instances(modality.node.database, "2.25.7") == frozenset({"2.25.71", "2.25.72"})
 
 
 def test_the_same_step_cannot_be_created_twice(modality: Modality) -> None:
