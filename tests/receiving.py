@@ -16,13 +16,17 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Row, select
 
 from node.adapters.database import Database
+from node.adapters.database.balance import balance
+from node.adapters.database.ledger import broken_chains
+from node.adapters.database.series import missing_files
 from node.adapters.database.tables import instance, receipt, series
 from node.adapters.files import Files
 from node.core.arrival import Sender
 from node.core.part10 import read_head
+from node.core.status import SUCCESS
 from node.pipeline.reception import Answer, Reception
 from tests.clock import Clock
-from tests.synthetic import to_bytes
+from tests.synthetic import Grid, mr_series, to_bytes, uid
 
 SENDER = Sender("dicom", "SCANNER", "MRICORE", "192.0.2.1", "association-1")
 
@@ -49,6 +53,16 @@ def from_file(content: bytes) -> Encoded:
 
 def encoded(ds: Dataset) -> Encoded:
     return from_file(to_bytes(ds))
+
+
+_BASE = encoded(mr_series(Grid(slices=1, rows=64, columns=64))[0])
+
+
+def instance(*parts: object) -> Encoded:
+    """A slice of 8 KiB under a UID of its own."""
+    old = _BASE.sop_instance_uid.encode()
+    new = uid("instance", *parts)[: len(old)].ljust(len(old), "7").encode()
+    return Encoded(_BASE.sop_class_uid, new.decode(), _BASE.transfer_syntax_uid, _BASE.data_set.replace(old, new))
 
 
 @dataclass
@@ -116,6 +130,20 @@ def opened(folder: Path, clock: Callable[[], datetime] | None = None, **options:
         yield store
     finally:
         store.close()
+
+
+def demand_kept(store: Store, heard: dict[str, str]) -> None:
+    """The ledger, the disk and what the senders heard agree."""
+    receipts = {line.sop_instance_uid: line for line in store.receipts() if line.status == SUCCESS}
+    instances = {line.sop_instance_uid: line for line in store.instances()}
+    assert broken_chains(store.database) == {}
+    assert missing_files(store.database, store.files.root) == []
+    assert heard.keys() <= receipts.keys()
+    for sop_instance_uid, sha256 in heard.items():
+        kept = instances[sop_instance_uid]
+        assert receipts[sop_instance_uid].sha256 == kept.sha256 == sha256
+        assert hashlib.sha256(store.data_set(kept.path)).hexdigest() == sha256
+    assert balance(store.database).residue == 0
 
 
 @pytest.fixture
