@@ -58,7 +58,7 @@ def encoded(ds: Dataset) -> Encoded:
 _BASE = encoded(mr_series(Grid(slices=1, rows=64, columns=64))[0])
 
 
-def instance(*parts: object) -> Encoded:
+def numbered(*parts: object) -> Encoded:
     """A slice of 8 KiB under a UID of its own."""
     old = _BASE.sop_instance_uid.encode()
     new = uid("instance", *parts)[: len(old)].ljust(len(old), "7").encode()

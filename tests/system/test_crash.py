@@ -9,7 +9,7 @@ from pathlib import Path
 from node.core.status import SUCCESS
 from tests.processes import end, line_with, python
 from tests.raw_scu import ASSOCIATE_AC, RawScu
-from tests.receiving import Encoded, demand_kept, instance, opened
+from tests.receiving import Encoded, demand_kept, numbered, opened
 from tests.synthetic import MR_IMAGE_STORAGE
 
 _ROUNDS = 5
@@ -33,7 +33,7 @@ class Senders:
             with RawScu(self._port) as scu:
                 assert scu.associate(MR_IMAGE_STORAGE)[0] == ASSOCIATE_AC
                 for number in range(100_000):
-                    one = instance(self._round, sender, number)
+                    one = numbered(self._round, sender, number)
                     self._hear(one, scu.store(one, number % 0xFFFF + 1))
         except (OSError, AssertionError):
             return  # the node was killed: what was not answered is not counted
@@ -77,9 +77,9 @@ def test_what_was_acknowledged_is_there_after_kill_9_under_load(tmp_path: Path) 
 
 
 def test_what_a_crash_leaves_half_written_does_no_harm(tmp_path: Path) -> None:
-    one = instance("orphan")
+    one = numbered("orphan")
     with opened(tmp_path) as store:
-        store.receive(instance("before"))
+        store.receive(numbered("before"))
         (folder,) = {store.files.path(path).parent for path in store.paths()}
     (folder / "0123456789abcdef.part").write_bytes(b"half a file")
     (folder / f"{one.sha256}.0123456789abcdef.dcm").write_bytes(b"a file that no row names")
@@ -90,7 +90,7 @@ def test_what_a_crash_leaves_half_written_does_no_harm(tmp_path: Path) -> None:
 
 def test_an_instance_that_was_never_acknowledged_may_be_sent_again(tmp_path: Path) -> None:
     """The commit was made, the answer was lost: the sender repeats it and hears Success."""
-    one = instance("repeated")
+    one = numbered("repeated")
     for _ in range(2):
         with opened(tmp_path) as store:
             assert store.receive(one).status == SUCCESS

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from node.core.status import OUT_OF_RESOURCES, SUCCESS
-from tests.receiving import SENDER, Encoded, Store, demand_kept, encoded, instance, opened
+from tests.receiving import SENDER, Encoded, Store, demand_kept, encoded, numbered, opened
 from tests.synthetic import Grid, mr_series
 
 _DISK = 40 << 20
@@ -74,7 +74,7 @@ def test_at_the_watermark_the_node_refuses_while_there_is_still_room(small_disk:
         assert shutil.disk_usage(small_disk).free > watermark - (2 << 20)
         demand_kept(store, heard)
         (small_disk / _BALLAST).unlink()
-        late = instance("after room was made")
+        late = numbered("after room was made")
         assert store.receive(late).status == SUCCESS
         heard[late.sop_instance_uid] = late.sha256
         demand_kept(store, heard)
@@ -87,7 +87,7 @@ def test_even_a_disk_that_is_full_to_the_last_byte_loses_nothing(small_disk: Pat
         with (small_disk / "last bytes").open("wb") as rest:
             _fill_up(rest.fileno())
         for number in range(20):
-            one = instance("full", number)
+            one = numbered("full", number)
             status = store.receive(one).status
             if status == SUCCESS:
                 heard[one.sop_instance_uid] = one.sha256
@@ -97,7 +97,7 @@ def test_even_a_disk_that_is_full_to_the_last_byte_loses_nothing(small_disk: Pat
         demand_kept(store, heard)
         (small_disk / "last bytes").unlink()
         (small_disk / _BALLAST).unlink()
-        late = instance("after room was made")
+        late = numbered("after room was made")
         assert store.receive(late).status == SUCCESS
         heard[late.sop_instance_uid] = late.sha256
         demand_kept(store, heard)
@@ -118,7 +118,7 @@ def _fill_up(file: int) -> None:
 def test_an_instance_that_is_larger_than_the_disk_is_refused_and_leaves_nothing(
     small_disk: Path, watermark: int
 ) -> None:
-    one = instance("endless")
+    one = numbered("endless")
     with opened(small_disk, low_watermark=watermark) as store:
         incoming = store.reception.incoming(SENDER, one.sop_class_uid, one.sop_instance_uid, one.transfer_syntax_uid)
         incoming.write(one.data_set)
