@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ _log = structlog.get_logger(__name__)
 _IN_MEMORY = 1 << 20  # bytes of a data set that are gathered before its file is opened
 _LOOK_AGAIN = 16 << 20  # bytes of a data set after which there must still be room
 _BATCH = 256  # arrivals in one transaction
+_LINGER_S = 0.002  # how long a commit waits for instances whose bytes are being forced; a commit takes about as long
 _KNOWN_SERIES = 10_000
 _MAX_UID = 128
 
@@ -75,6 +76,7 @@ class Reception:
         self._pending: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._known_series: dict[str, None] = {}
         self._door, self._closed = threading.Lock(), False
+        self._coming = 0  # instances whose bytes are being forced: they will be with the scribe in a moment
         self._scribe = threading.Thread(target=self._write_ledger, name="scribe", daemon=True)
         self._scribe.start()
 
@@ -114,6 +116,17 @@ class Reception:
     def now(self) -> datetime:
         return self._clock()
 
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Tell the scribe that an instance is about to be ready: a commit that waits a moment serves it too."""
+        with self._door:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._door:
+                self._coming -= 1
+
     def write_file(self, head: bytes, data_set: bytes) -> Kept:
         self._files.demand_room(len(data_set))
         return self._files.write(self._clock(), head, data_set)
@@ -150,7 +163,7 @@ class Reception:
                 if len(batch) == _BATCH:
                     break
                 try:
-                    first = self._pending.get_nowait()
+                    first = self._pending.get(timeout=_LINGER_S if self._coming > 0 else 0)
                 except queue.Empty:
                     break
             stopping = first is None
@@ -203,6 +216,7 @@ class Incoming:
     def __init__(self, reception: Reception, sender: Sender, command: Uids, transfer_syntax_uid: str) -> None:
         self._reception, self._sender, self._command = reception, sender, command
         self._transfer_syntax_uid = transfer_syntax_uid
+        self._uids = UNKNOWN
         self._head = bytearray()  # the first HEAD_BYTES of the data set
         self._writer: Writer | None = None
         self._failed: NodeError | None = None
@@ -256,8 +270,13 @@ class Incoming:
 
     def finish(self) -> Answer:
         """Force the bytes to the disk, enter them into the ledger and say what the sender is to be told."""
+        with self._reception.coming():
+            receipt, head, kept = self._force()
+        return replace(self._reception.commit(receipt, head, kept), uids=self._uids)
+
+    def _force(self) -> tuple[Receipt, bytes, Kept | None]:
         head = bytes(self._head)
-        uids, status, reason = self._judge(head)
+        self._uids, status, reason = self._judge(head)
         kept: Kept | None = None
         if self._failed is None:
             try:
@@ -267,8 +286,7 @@ class Incoming:
         if self._failed is not None:
             status, reason = OUT_OF_RESOURCES, str(self._failed)
         disposition = Disposition.STORED if status == SUCCESS else Disposition.REFUSED
-        answer = self._reception.commit(self._receipt(uids, status, reason, disposition, kept), head, kept)
-        return replace(answer, uids=uids)
+        return self._receipt(self._uids, status, reason, disposition, kept), head, kept
 
     def _judge(self, head: bytes) -> tuple[Uids, int, str]:
         """What the data set says of itself, and whether it may be stored (PS3.4 B.2.3)."""
