@@ -35,6 +35,7 @@ from node.core.completion import Policy
 from node.core.rules import RuleSet, check_rule_set, parse_rule_set
 from node.errors import BadConfiguration, ModelUnavailable
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
+from node.pipeline.commitment import Commitments
 from node.pipeline.completion import Completion
 from node.pipeline.evidence import Evidence, SourceQueries
 from node.pipeline.models import Models
@@ -43,12 +44,13 @@ from node.pipeline.reception import Reception
 from node.pipeline.work import Work
 from node.scp import Admission, Listener, Source
 from node.scp.admission import Caller, Refusal
+from node.scp.commitment import commitment
 from node.scp.contexts import Service
 from node.scp.mpps import mpps
 from node.scp.server import Limits
 from node.scp.tls import Certificates
 from node.web import Health, Web
-from node.worker import Clerk, ModelKeeper, Worker
+from node.worker import Clerk, ModelKeeper, Reporter, Worker
 
 _log = structlog.get_logger(__name__)
 
@@ -77,6 +79,7 @@ class Node:
         self._clerk = Clerk(self._completion(), clock, self._job_created)
         self._worker = Worker("worker", self.database, self._work(), clock)
         self._keeper = ModelKeeper(self.models, clock, self._revive)
+        self._reporter: Reporter | None = None
         self._reception: Reception | None = None
         self._listener: Listener | None = None
         self._web: Web | None = None
@@ -111,6 +114,8 @@ class Node:
         self._feeds = [Follower(feed, self.database, self._clock) for feed in self._built_feeds(self._reception)]
         for feed in self._feeds:
             feed.start()
+        if self._reporter:
+            self._reporter.start()
         self._clerk.start()
         if self._triton:
             self._start_triton(self._triton)
@@ -126,6 +131,8 @@ class Node:
             feed.stop(grace)
         for loop in (self._clerk, self._keeper, self._worker):
             loop.stop(grace)
+        if self._reporter:
+            self._reporter.stop(grace)
         self._queries.close()
         if self._web:
             self._web.stop()
@@ -210,7 +217,16 @@ class Node:
         return feeds
 
     def _services(self) -> list[Service]:
-        return [mpps(ProcedureSteps(self.database, self._clock, self._clerk.wake))]
+        services = [mpps(ProcedureSteps(self.database, self._clock, self._clerk.wake))]
+        if self.settings.commitment.enabled:
+            commitments = Commitments(self.database, self.files, self._clock, _reports(self.settings), self._report)
+            self._reporter = Reporter(commitments, self._clock)
+            services.append(commitment(commitments))
+        return services
+
+    def _report(self) -> None:
+        if self._reporter:
+            self._reporter.wake()
 
     def _look(self, series_instance_uid: str) -> None:
         if evidence_rows.look_now(self.database, [series_instance_uid], self._clock()):
@@ -289,6 +305,12 @@ def _destination(settings: DestinationSettings, calling_ae: str) -> Destination:
         settings.ae_title or "", settings.host, settings.port, calling_ae, timeout_seconds=settings.timeout_seconds
     )
     return DicomPeer(settings.name, peer)
+
+
+def _reports(settings: Settings) -> dict[str, RemoteAE]:
+    mine = settings.node.ae_title
+    told = [(one.ae_title, one.commitment) for one in settings.source if one.commitment and one.ae_title]
+    return {ae: RemoteAE(ae, at.host, at.port, mine, at.timeout_seconds) for ae, at in told}
 
 
 def _queries(settings: Settings) -> dict[str, RemoteAE]:

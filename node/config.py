@@ -103,6 +103,17 @@ class QuerySettings(_Section):
     timeout_seconds: float = Field(5, gt=0)
 
 
+class ReportSettings(_Section):
+    host: str
+    port: Port = 104
+    timeout_seconds: float = Field(30, gt=0)
+
+
+class CommitmentSettings(_Section):
+    enabled: bool = False  # whether Storage Commitment is offered: who has it may delete its own copy
+    mode: Literal["kept"] = "kept"  # what is promised: the instance lies durably in this node's store
+
+
 class SourceSettings(_Section):
     name: str = Field(min_length=1, max_length=64)
     kind: Literal["dicom", "orthanc", "folder"] = "dicom"
@@ -111,6 +122,7 @@ class SourceSettings(_Section):
     ae_title: AETitle | None = None
     hosts: tuple[str, ...] = ()
     certificate_name: str = ""  # common name that its TLS certificate must have
+    commitment: ReportSettings | None = None  # where it hears reports of storage commitment
     query: QuerySettings | None = None  # where C-FIND tells how many instances a series has; none: nobody is asked
     # Of kind orthanc, whose changes are followed.
     url: str = ""
@@ -144,6 +156,7 @@ class Settings(_Section):
     triton: Triton = Field(default_factory=Triton)
     rules: Rules = Field(default_factory=Rules)
     completion: Completion = Completion()
+    commitment: CommitmentSettings = CommitmentSettings()
     source: tuple[SourceSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()
 
@@ -175,6 +188,7 @@ def load(path: Path | None, environment: dict[str, str] | None = None) -> Settin
     _check_destinations(where, settings)
     _check_sources(where, settings)
     _check_tls(where, settings)
+    _check_commitment(where, settings)
     return settings
 
 
@@ -261,3 +275,9 @@ def _check_tls(where: str, settings: Settings) -> None:
     if bound and not dicom.tls_ca:
         cure = "Set dicom.tls_ca: without it no sender shows a certificate"
         raise BadConfiguration(f"{where}: source {bound[0]}.certificate_name", "nobody checks certificates", cure)
+
+
+def _check_commitment(where: str, settings: Settings) -> None:
+    if settings.commitment.enabled and not any(one.commitment for one in settings.source):
+        cure = "Set source.commitment = {host, port} for each that asks for storage commitment"
+        raise BadConfiguration(f"{where}: commitment.enabled", "no source says where it hears reports", cure)

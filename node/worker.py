@@ -14,6 +14,7 @@ from node.adapters.database import jobs as rows
 from node.core.jobs import Job, wait_before
 from node.core.states import JobState
 from node.errors import NodeError, NotProcessable, Permanent, Retryable, StoreUnavailable
+from node.pipeline.commitment import Commitments
 from node.pipeline.completion import Completion
 from node.pipeline.models import Models
 from node.pipeline.work import JobGoneError, Work
@@ -134,6 +135,17 @@ class Worker(_Loop):
             state=state.value,
             reason=reason,
         )
+
+
+class Reporter(_Loop):
+    """Reports storage commitment to those who asked for it."""
+
+    def __init__(self, commitments: Commitments, clock: Callable[[], datetime]) -> None:
+        super().__init__("reporter", clock)
+        self._commitments = commitments
+
+    def _step(self) -> float:
+        return 0.0 if self._commitments.report_next() else _LONGEST_SLEEP_S
 
 
 class ModelKeeper(_Loop):

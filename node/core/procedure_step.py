@@ -9,13 +9,20 @@ from enum import StrEnum
 from pydicom.dataset import Dataset
 
 from node.core.dicom.elements import Elements
+from node.core.fault import (
+    DUPLICATE_INSTANCE,
+    INVALID_ATTRIBUTE_VALUE,
+    INVALID_INSTANCE,
+    MISSING_ATTRIBUTE,
+    NO_SUCH_INSTANCE,
+    PROCESSING_FAILURE,
+    Fault,
+)
 
 SOP_CLASS_UID = "1.2.840.10008.3.1.2.3.3"
 _SERIES_AT_MOST, _INSTANCES_AT_MOST = 1_000, 100_000
 _UID_AT_MOST = 64  # PS3.5 9.1
 
-DUPLICATE_INSTANCE, NO_SUCH_INSTANCE, INVALID_INSTANCE = 0x0111, 0x0112, 0x0117  # PS3.7 annex C
-INVALID_ATTRIBUTE_VALUE, MISSING_ATTRIBUTE, PROCESSING_FAILURE = 0x0106, 0x0120, 0x0110
 MAY_NOT_BE_UPDATED = 0xA710  # Error ID (0000,0903), PS3.4 F.7.2.2.3
 
 
@@ -33,15 +40,6 @@ class Step:
 
     state: str | None  # as received
     series: Mapping[str, tuple[str, ...]] | None  # Series Instance UID → SOP Instance UIDs
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a request is refused: status (PS3.7 annex C), Error ID where there is one, and a sentence of 64 at most."""
-
-    status: int
-    sentence: str
-    error_id: int | None = None
 
 
 def read_step(ds: Dataset) -> Step:

@@ -10,7 +10,8 @@ import structlog
 
 from node.adapters.database import Database
 from node.adapters.database import evidence as rows
-from node.core.procedure_step import Fault, Step, StepState
+from node.core.fault import Fault
+from node.core.procedure_step import Step, StepState
 
 _log = structlog.get_logger(__name__)
 

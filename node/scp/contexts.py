@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydicom.dataset import Dataset
 from pydicom.uid import UID, AllTransferSyntaxes
 from pynetdicom import AllStoragePresentationContexts, evt
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at import
+
+from node.core.fault import Fault
 
 # Uncompressed first: what we choose where a sender offers several.
 _TRANSFER_SYNTAXES = [
@@ -54,3 +57,12 @@ def _context(sop_class_uid: str, transfer_syntaxes: Sequence[str]) -> Presentati
     context.abstract_syntax = UID(sop_class_uid)
     context.transfer_syntax = [UID(uid) for uid in transfer_syntaxes]
     return context
+
+
+def failure(refused: Fault) -> Dataset:
+    """The status of a DIMSE-N response, as pynetdicom's handlers return it (PS3.7 annex C)."""
+    status = Dataset()
+    status.Status, status.ErrorComment = refused.status, refused.sentence[:64]
+    if refused.error_id is not None:
+        status.ErrorID = refused.error_id
+    return status

@@ -11,9 +11,10 @@ from pydicom.uid import generate_uid
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import N_CREATE, N_SET
 
-from node.core.procedure_step import PROCESSING_FAILURE, SOP_CLASS_UID, Fault, read_step
+from node.core.fault import PROCESSING_FAILURE, Fault
+from node.core.procedure_step import SOP_CLASS_UID, read_step
 from node.pipeline.procedure_steps import ProcedureSteps
-from node.scp.contexts import Service
+from node.scp.contexts import Service, failure
 
 _log = structlog.get_logger(__name__)
 
@@ -54,12 +55,4 @@ def _answer(serve: _Serve, steps: ProcedureSteps, event: evt.Event) -> _Answer:
     except Exception:  # noqa: BLE001 # a protocol handler: the modality hears of it, we keep the traceback
         _log.exception("procedure step not kept", calling_ae=event.assoc.requestor.ae_title)
         refused, answered = _BROKEN, Dataset()
-    return (_status(refused), None) if refused else (0x0000, answered)
-
-
-def _status(refused: Fault) -> Dataset:
-    status = Dataset()
-    status.Status, status.ErrorComment = refused.status, refused.sentence[:64]
-    if refused.error_id is not None:
-        status.ErrorID = refused.error_id
-    return status
+    return (failure(refused), None) if refused else (0x0000, answered)

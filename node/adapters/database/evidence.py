@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from node.adapters.database.engine import Database
 from node.adapters.database.service_tables import mpps, performed_series, protocol_count
 from node.adapters.database.tables import series
-from node.core.procedure_step import Fault, Step, StepState, refuse_create, refuse_set
+from node.core.fault import Fault
+from node.core.procedure_step import Step, StepState, refuse_create, refuse_set
 from node.core.states import SeriesState
 
 
