@@ -7,20 +7,17 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from node.web.dicomweb import store_routes
 from tests.synthetic import Grid, mr_series, to_bytes
-from tests.ways_in import Desk, desk
+from tests.ways_in import Desk, desk, dicomweb
 
 _NO_SIZE_LIMIT = 1 << 40
 _BOUNDARY = "a-boundary"
@@ -45,32 +42,15 @@ StartService = Callable[..., Service]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[StartService]:
-    closing: list[Callable[[], object]] = []
+    with ExitStack() as closing:
 
-    def begin(*, low_watermark: int = 0, max_request: int = _NO_SIZE_LIMIT) -> Service:
-        room = desk(tmp_path, low_watermark)
-        opened = room.__enter__()
-        closing.append(lambda: room.__exit__(None, None, None))
-        listening = socket.create_server(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        application = Starlette(routes=[Mount("/dicom-web", routes=store_routes(opened.reception, max_request))])
-        server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        def begin(*, low_watermark: int = 0, max_request: int = _NO_SIZE_LIMIT) -> Service:
+            opened = closing.enter_context(desk(tmp_path, low_watermark))
+            port = closing.enter_context(dicomweb(opened, max_request))
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+            return Service(opened, closing.enter_context(client), port)
 
-        def stop() -> None:
-            client.close()
-            server.should_exit = True
-            thread.join(10)
-            listening.close()
-
-        closing.append(stop)
-        return Service(opened, client, port)
-
-    yield begin
-    for close in reversed(closing):
-        close()
+        yield begin
 
 
 @pytest.fixture
