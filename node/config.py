@@ -232,7 +232,7 @@ def _check_destinations(where: str, settings: Settings) -> None:
 
 
 _OF_A_KIND = {
-    "dicom": frozenset({"ae_title", "hosts", "certificate_name"}),
+    "dicom": frozenset({"ae_title", "hosts", "certificate_name", "commitment", "query"}),
     "orthanc": frozenset({"url", "user", "password", "modalities", "poll_seconds"}),
     "folder": frozenset({"path", "settle_seconds", "received", "poll_seconds"}),
 }
