@@ -175,11 +175,15 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
 
 
 def _unchanged(seen: WaitingSeries) -> ColumnElement[bool]:
+    """Moments may be equal, and a clock may be set back: the instances are counted too."""
+    mine = instance.c.series_instance_uid == seen.series_instance_uid
+    there = select(func.count()).select_from(instance).where(mine).scalar_subquery()
     return (
         (series.c.series_instance_uid == seen.series_instance_uid)
         & (series.c.state == SeriesState.WAITING)
         & (series.c.version == seen.version)
         & (series.c.last_at == seen.last_at)
+        & (there == len(seen.instances))
     )
 
 
