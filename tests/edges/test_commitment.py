@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.ae import ApplicationEntity
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from sqlalchemy import select
 
 from node.adapters.association import RemoteAE
@@ -40,7 +42,8 @@ class Scanner:
     answers: int = 0x0000
 
     def report(self, event: evt.Event) -> tuple[int, None]:
-        self.heard.append((event.request.EventTypeID, event.event_information, event.assoc.requestor.ae_title))  # type: ignore[union-attr]
+        told = cast("N_EVENT_REPORT", event.request).EventTypeID
+        self.heard.append((told or 0, event.event_information, event.assoc.requestor.ae_title))
         return self.answers, None
 
     @contextmanager
