@@ -232,9 +232,8 @@ def _running(receiver: Receiver, folder: Path) -> Iterator[tuple[subprocess.Pope
 
 
 def _print_head() -> None:
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}, load {os.getloadavg()[0]:.1f}")
     print()
     print("| case | receiver | instances/s | MB/s | peak RSS, MB | this node is faster by |")
     print("|---|---|---|---|---|---|")
