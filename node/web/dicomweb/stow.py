@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 
 import structlog
@@ -46,24 +48,36 @@ _HOP_BYTES = 1 << 18  # of a request that go to a worker thread at once
 _HEARD_OUT = 32 << 20  # bytes of a refused request that are read, so that its sender gets to the answer
 _MOST_PARTS = 100_000  # of one request: what became of each is remembered until its end
 _RETRY_AFTER_S = 30
+_AT_ONCE = 8  # parts that wait for the disk and the ledger together, of all requests
+_AHEAD = 8  # parts of one request that may wait
 _MOST_SENTENCES = 5  # in Warning headers
 _PART_TYPES = ("", DICOM, "application/octet-stream")  # of a part; "" when its sender did not say
 
 
 def store_routes(reception: Reception, max_request: int) -> list[Route]:
     """The routes of the Store transaction; `max_request` bounds the bytes of one request."""
+    desk = _Desk(reception, ThreadPoolExecutor(_AT_ONCE, "stow"), max_request)
 
     async def store(request: Request) -> Response:
-        return await _store(request, reception, max_request)
+        return await _store(request, desk)
 
     return [Route("/studies", store, methods=["POST"]), Route("/studies/{study}", store, methods=["POST"])]
 
 
-async def _store(request: Request, reception: Reception, max_request: int) -> Response:
+@dataclass(frozen=True)
+class _Desk:
+    """What all requests share."""
+
+    reception: Reception
+    threads: Executor  # in which whole parts are stored while the next ones are read
+    max_request: int
+
+
+async def _store(request: Request, desk: _Desk) -> Response:
     transaction: Store | None = None
     try:
-        body = _demand_readable(request, max_request)
-        transaction = Store(reception, _sender(request), request.path_params.get("study", ""), body, max_request)
+        body = _demand_readable(request, desk.max_request)
+        transaction = Store(desk, _sender(request), request.path_params.get("study", ""), body)
         async for chunk in _gathered(request):
             await run_in_threadpool(transaction.write, chunk)
             if transaction.is_over:
@@ -130,23 +144,26 @@ def _answer(request: Request, response: StoreResponse) -> Response:
     form = acceptable(wanted, tuple(FORMS))
     answer = Response(encode(response, form), response.status, media_type=form)
     for sentence in response.sentences[:_MOST_SENTENCES]:
-        answer.headers.append("Warning", f'299 mricore-node "{sentence}"')
+        text = sentence.replace('"', "'").encode("ascii", "replace").decode()
+        answer.headers.append("Warning", f'299 mricore-node "{text}"')
     if response.status == UNAVAILABLE:
         answer.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return answer
 
 
 class Store:
-    """One request: its parts are received one after the other. Blocking; used by one thread at a time."""
+    """One request. Its parts are read one after the other; several wait for the disk together.
 
-    def __init__(self, reception: Reception, sender: Sender, study: str, body: MediaType, max_request: int) -> None:
+    Blocking; used by one thread at a time.
+    """
+
+    def __init__(self, desk: _Desk, sender: Sender, study: str, body: MediaType) -> None:
         """`study`: the study that every instance must belong to; "" for any. Raises Refusal for a bad boundary."""
-        self._reception, self._sender, self._study = reception, sender, study
+        self._desk, self._sender, self._study = desk, sender, study
         self._reader = MultipartReader(body.boundary, self) if body.name == MULTIPART else None
-        self._stored: list[Uids] = []
-        self._failures: list[Failure] = []
+        self._outcomes: list[Future[Uids | Failure]] = []  # of the parts, in their order
         self._file: IncomingFile | None = None
-        self._left = max_request
+        self._left = desk.max_request
         self.is_over = False  # nothing more is read
         if self._reader is None:
             self.begin(body.name)
@@ -171,9 +188,13 @@ class Store:
                 self.end() if self._reader is None else self._reader.finish()
             except Refusal as cut:
                 self._break_off(Failure(CANNOT_UNDERSTAND, str(cut), cut.status))
-        if not self._stored and not self._failures:
+        if not self._outcomes:
             self._fail(Failure(CANNOT_UNDERSTAND, "the request holds no instance", BAD_REQUEST))
-        return StoreResponse(tuple(self._stored), tuple(self._failures))
+        outcomes = [one.result() for one in self._outcomes]
+        failures = tuple(one for one in outcomes if isinstance(one, Failure))
+        for one in failures:
+            self._log_failure(one)
+        return StoreResponse(tuple(one for one in outcomes if isinstance(one, Uids)), failures)
 
     def abandon(self) -> None:
         """The part that is not finished, if any, is forgotten; finished ones are in the ledger and stay."""
@@ -185,11 +206,11 @@ class Store:
 
     def begin(self, content_type: str) -> None:
         """A part begins."""
-        if len(self._stored) + len(self._failures) >= _MOST_PARTS:
+        if len(self._outcomes) >= _MOST_PARTS:
             raise Refusal(TOO_LARGE, f"the request has more than {_MOST_PARTS} parts: send it in several")
         name = media_type(content_type).name
         if name in _PART_TYPES:
-            self._file = IncomingFile(self._reception, self._sender, self._study)
+            self._file = IncomingFile(self._desk.reception, self._sender, self._study)
         else:
             self._fail(Failure(CANNOT_UNDERSTAND, f"a part is not {DICOM}", UNSUPPORTED))
 
@@ -207,22 +228,9 @@ class Store:
         file, self._file = self._file, None
         if file is None:
             return
-        try:
-            self._settle(file)
-        except BadInstance as bad:
-            self._fail(Failure(CANNOT_UNDERSTAND, str(bad), BAD_REQUEST))
-
-    def _settle(self, file: IncomingFile) -> None:
-        unsupported = _unsupported(file.demand_head())
-        if unsupported:
-            file.abandon()
-            self._fail(unsupported)
-            return
-        answer = file.finish()
-        if answer.status == SUCCESS:
-            self._stored.append(answer.uids)
-        else:
-            self._fail(failure(answer.status, answer.reason, answer.uids))
+        self._outcomes.append(self._desk.threads.submit(_settle, file))
+        if len(self._outcomes) > _AHEAD:
+            self._outcomes[-_AHEAD].result()  # a bound for what lies in memory
 
     def _break_off(self, reason: Failure) -> None:
         self.is_over = True
@@ -230,7 +238,11 @@ class Store:
         self._fail(reason)
 
     def _fail(self, reason: Failure) -> None:
-        self._failures.append(reason)
+        known: Future[Uids | Failure] = Future()
+        known.set_result(reason)
+        self._outcomes.append(known)
+
+    def _log_failure(self, reason: Failure) -> None:
         _log.warning(
             "instance not stored",
             channel="stow",
@@ -238,6 +250,18 @@ class Store:
             host=self._sender.host,
             reason=reason.sentence,
         )
+
+
+def _settle(file: IncomingFile) -> Uids | Failure:
+    """Store a whole part."""
+    try:
+        if unsupported := _unsupported(file.demand_head()):
+            file.abandon()
+            return unsupported
+        answer = file.finish()
+    except BadInstance as bad:
+        return Failure(CANNOT_UNDERSTAND, str(bad), BAD_REQUEST)
+    return answer.uids if answer.status == SUCCESS else failure(answer.status, answer.reason, answer.uids)
 
 
 def _unsupported(head: Head) -> Failure | None:
