@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydicom.dataset import Dataset
@@ -19,28 +19,18 @@ from node.adapters.association import RemoteAE
 from node.adapters.database import Database
 from node.adapters.database.evidence import earlier_counts, note_count
 from node.adapters.database.series import WaitingSeries
+from node.adapters.decoding import Decoder
 from node.adapters.queryscu import related_instances
 from node.core.dicom import Facts, facts
 from node.errors import DestinationUnavailable
 from node.pipeline.evidence import Evidence, SourceQueries, protocol_key
+from tests.bench import POLICY, on_bench
+from tests.clock import Clock
 from tests.synthetic import Grid, mr_series
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"  # Study Root Query/Retrieve Information Model – FIND
 VERIFICATION = "1.2.840.10008.1.1"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    """Time that a test moves."""
-
-    now: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -141,7 +131,7 @@ def asking(pacs: Pacs, clock: Clock, **options: Any) -> Iterator[SourceQueries]:
 def test_the_source_is_asked_when_the_series_is_quiet_and_not_before(clock: Clock) -> None:
     with answering() as pacs, asking(pacs, clock) as queries:
         pacs.counts = {"2.25.7": "24"}
-        assert queries.related(waiting(last_at=clock.now)) is None
+        assert queries.related(waiting(last_at=clock.at)) is None
         assert pacs.asked == []
         assert queries.related(waiting()) == 24
 
@@ -157,7 +147,7 @@ def test_a_fresh_answer_is_not_asked_for_again_and_an_older_one_is(clock: Clock)
         pacs.counts = {"2.25.7": "24"}
         assert [queries.related(waiting()) for _ in range(3)] == [24, 24, 24]
         assert len(pacs.asked) == 1
-        clock.sleep(1)
+        clock.advance(1)
         pacs.counts = {"2.25.7": "30"}
         assert queries.related(waiting()) == 30
         assert queries.related(waiting("2.25.8")) is None
@@ -169,8 +159,8 @@ def test_an_answer_from_before_the_last_arrival_does_not_count(clock: Clock) -> 
     with answering() as pacs, asking(pacs, clock) as queries:
         pacs.counts = {"2.25.7": "10"}
         assert queries.related(waiting()) == 10
-        clock.sleep(0.5)
-        assert queries.related(waiting(last_at=clock.now)) is None
+        clock.advance(0.5)
+        assert queries.related(waiting(last_at=clock.at)) is None
 
 
 def test_a_silent_pacs_is_left_alone_for_a_while(clock: Clock) -> None:
@@ -179,7 +169,7 @@ def test_a_silent_pacs_is_left_alone_for_a_while(clock: Clock) -> None:
         assert queries.related(waiting()) is None
         assert queries.related(waiting("2.25.8")) is None
         assert len(pacs.asked) == 1
-        clock.sleep(30)
+        clock.advance(30)
         pacs.status, pacs.counts = 0x0000, {"2.25.7": "24"}
         assert queries.related(waiting()) == 24
 
@@ -217,8 +207,8 @@ def test_the_counts_of_earlier_series_of_a_protocol_are_known(database: Database
     queries = SourceQueries({}, clock)
     evidence = Evidence(database, queries, clock)
     for number in range(7):
-        clock.sleep(60)
-        note_count(database, protocol_key("SCANNER", "", images()), f"2.25.{number}", 20 + number, clock.now)
+        clock.advance(60)
+        note_count(database, protocol_key("SCANNER", "", images()), f"2.25.{number}", 20 + number, clock.at)
     assert evidence.known(waiting("2.25.99"), images()).earlier_counts == (26, 25, 24, 23, 22)
     assert evidence.known(waiting("2.25.99"), images("t2_tse")).earlier_counts == ()
     assert evidence.known(replace(waiting("2.25.99"), calling_ae="ANOTHER"), images()).earlier_counts == ()
@@ -261,3 +251,28 @@ def test_the_history_is_found_fast_among_many(database: Database) -> None:
     assert any("ix_protocol_count_protocol_at" in str(line) for line in plan)
     assert not any("TEMP B-TREE" in str(line) for line in plan)
     assert len(earlier_counts(database, "7", "2.25.1", 5)) == 5
+
+
+# Completion, told of it.
+
+
+def test_a_count_at_the_source_holds_a_whole_looking_series_back_and_completes_it_when_it_is_reached(
+    tmp_path: Path,
+) -> None:
+    series = mr_series(Grid(slices=6))
+    uid = str(series[0].SeriesInstanceUID)
+    # what is judged needs no decoder, and no model
+    with answering() as pacs, on_bench(tmp_path, cast("Decoder", None)) as here:
+        pacs.counts = {uid: "6"}
+        queries = SourceQueries({"SCANNER": remote(pacs.port)}, here.clock)
+        evidence = Evidence(here.store.database, queries, here.clock)
+        completion = replace(here.completion, known=evidence.known, learn=evidence.learn)
+        here.receive(series[:4])
+        here.clock.advance(POLICY.grid_seconds)
+        assert [completion.judge(one) for one in completion.due()] == [False]
+        here.receive(series[4:])
+        here.clock.advance(POLICY.settle_seconds)
+        assert [completion.judge(one) for one in completion.due()] == [True]
+        queries.close()
+        key = protocol_key("SCANNER", str(series[0].SeriesDescription), [facts(ds) for ds in series])
+        assert earlier_counts(here.store.database, key, "2.25.1", 5) == (6,)
