@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -93,14 +94,27 @@ class Clerk(_Loop):
             return False
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of an attempt."""
+
+    job: Job
+    state: JobState
+    reason: str
+    next_try_at: datetime | None
+
+
 class Worker(_Loop):
     """Attempts jobs, one at a time."""
 
     def __init__(self, name: str, database: Database, work: Work, clock: Callable[[], datetime]) -> None:
         super().__init__(name, clock)
         self._database, self._work = database, work
+        self._owed: _Outcome | None = None
 
     def _step(self) -> float:
+        if self._owed:
+            self._write(self._owed)
         job = rows.claim(self._database, self._clock())
         if job is None:
             return _LONGEST_SLEEP_S
@@ -126,7 +140,16 @@ class Worker(_Loop):
             self._finish(job, JobState.COMPLETED, sentence)
 
     def _finish(self, job: Job, state: JobState, reason: str, next_try_at: datetime | None = None) -> None:
-        rows.finish(self._database, job.id, state, reason, self._clock(), actor="worker", next_try_at=next_try_at)
+        self._write(_Outcome(job, state, reason, next_try_at))
+
+    def _write(self, outcome: _Outcome) -> None:
+        """What the database does not take now is written before the next job: it would stay in progress for ever."""
+        self._owed = outcome
+        job, state, reason = outcome.job, outcome.state, outcome.reason
+        rows.finish(
+            self._database, job.id, state, reason, self._clock(), actor="worker", next_try_at=outcome.next_try_at
+        )
+        self._owed = None
         _log.info(
             "job",
             job_id=job.id,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
-from node.adapters.database.tables import change, decision, instance, job, series
+from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
 from node.core.jobs import NewJob
-from node.core.states import OPEN_JOBS, JobState, SeriesState
+from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,9 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
         why = f"{verdict.evidence}; {verdict.reason}" if verdict.reason else verdict.evidence
         row = {"at": now, "actor": "completion", "series_instance_uid": uid, "state": verdict.state, "reason": why}
         connection.execute(insert(change), row)
-        _supersede_open(connection, seen, now)
         for new in verdict.jobs:
             _create(connection, seen, new, now)
+        _supersede_open(connection, seen, now)
     return True
 
 
@@ -200,18 +200,7 @@ def _supersede_open(connection: Connection, seen: WaitingSeries, now: datetime) 
 
 
 def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datetime) -> None:
-    before = connection.scalar(
-        select(job.c.id)
-        .where(
-            job.c.series_instance_uid == seen.series_instance_uid,
-            job.c.model == new.model,
-            job.c.volume == new.volume,
-            job.c.version < seen.version,
-            job.c.state == JobState.COMPLETED,
-        )
-        .order_by(job.c.version.desc())
-        .limit(1)
-    )
+    before = _predecessor(connection, seen, new)
     created = connection.execute(
         insert(job).values(
             series_instance_uid=seen.series_instance_uid,
@@ -235,6 +224,29 @@ def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datet
     key = created.inserted_primary_key
     if key is not None:
         note_change(connection, int(key[0]), "completion", JobState.SCHEDULED, f"rule {new.rule}", now)
+
+
+def _predecessor(connection: Connection, seen: WaitingSeries, new: NewJob) -> int | None:
+    """The job of an earlier version whose result is, or may by now be, at a destination."""
+    mine = select(result.c.id).where(result.c.job_id == job.c.id)
+    sent = exists(
+        select(delivery.c.id).where(delivery.c.result_id.in_(mine), delivery.c.state == DeliveryState.DELIVERED)
+    )
+    on_its_way = exists(mine) & (job.c.state == JobState.IN_PROGRESS)
+    wanted = (
+        select(job.c.id)
+        .where(
+            job.c.series_instance_uid == seen.series_instance_uid,
+            job.c.model == new.model,
+            job.c.volume == new.volume,
+            job.c.version < seen.version,
+            (job.c.state == JobState.COMPLETED) | sent | on_its_way,
+        )
+        .order_by(job.c.version.desc())
+        .limit(1)
+    )
+    found: int | None = connection.scalar(wanted)
+    return found
 
 
 def missing_files(database: Database, root: Path) -> list[str]:
