@@ -8,7 +8,8 @@ The place moves only after the ledger. Killed in between, the node fetches a ser
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +28,7 @@ from node.pipeline.reception import Answer, Reception
 _log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100  # changes asked for
+_FETCHED_AT_ONCE = 8
 _TRIES = 5  # for a file that Orthanc has and does not give
 
 
@@ -54,6 +56,7 @@ class OrthancChanges:
         self._source, self._orthanc = source, orthanc
         self._database, self._reception, self._clock = database, reception, clock
         self._refusals: dict[str, int] = {}  # instance → how often Orthanc did not give it
+        self._threads = ThreadPoolExecutor(_FETCHED_AT_ONCE, f"feed {source.name}")
 
     @property
     def name(self) -> str:
@@ -99,12 +102,19 @@ class OrthancChanges:
         if series is None or (self._source.modalities and series.modality not in self._source.modalities):
             return True
         sender = Sender("orthanc", self.name, "", self._source.host, f"change {change.number}")
-        for identifier in series.instances:
+        for some in _batches(series.instances):
             if is_stopping():
                 return False
-            self._receive(identifier, sender)
+            self._receive_together(some, sender)
         _log.info("series fetched", loop=self.name, instances=len(series.instances))
         return True
+
+    def _receive_together(self, identifiers: Sequence[str], sender: Sender) -> None:
+        """Together, so that they share the wait for the disk and the ledger."""
+        fetched = [self._threads.submit(self._receive, one, sender) for one in identifiers]
+        wait(fetched)
+        for one in fetched:
+            one.result()  # raises the first fault; the others of this batch had their chance
 
     def _receive(self, identifier: str, sender: Sender) -> None:
         try:
@@ -140,3 +150,8 @@ class OrthancChanges:
                 file.abandon()
                 raise
             return file.finish()
+
+
+def _batches(identifiers: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(identifiers), _FETCHED_AT_ONCE):
+        yield identifiers[at : at + _FETCHED_AT_ONCE]

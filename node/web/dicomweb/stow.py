@@ -81,6 +81,7 @@ async def _store(request: Request, desk: _Desk) -> Response:
         async for chunk in _gathered(request):
             await run_in_threadpool(transaction.write, chunk)
             if transaction.is_over:
+                await _hear_out(request)
                 break
         response = await run_in_threadpool(transaction.finish)
     except Refusal as refusal:
