@@ -10,12 +10,13 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from node.adapters.forcing import Forcing, sync_folder
 from node.errors import NodeError, StorageFull, StoreUnavailable
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -24,7 +25,7 @@ _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Kept:
-    """A file that was written and forced to the disk. Its name is durable after `sync_folders`."""
+    """A file that was written. It is durable after `Files.force`."""
 
     path: str  # relative to the store's root
     sha256: str  # of the data set, without the head
@@ -37,6 +38,7 @@ class Files:
     def __init__(self, root: Path, low_watermark: int) -> None:
         """`low_watermark`: bytes that must stay free; below it nothing more is accepted."""
         self.root, self._low_watermark = root, low_watermark
+        self._forcing = Forcing(root)
         self._made = ""  # the hour whose folder is known to be there
         with _translated():
             root.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ class Files:
         return Writer(self.root, self.root / self._hour(at))
 
     def write(self, at: datetime, head: bytes, data_set: bytes) -> Kept:
-        """Write and force a file of the hour `at` that is whole in memory."""
+        """Write a file of the hour `at` that is whole in memory."""
         sha256 = hashlib.sha256(data_set).hexdigest()
         path = f"{self._hour(at)}/{sha256}.{secrets.token_hex(8)}.dcm"
         with _translated():
@@ -65,7 +67,6 @@ class Files:
                 written = os.writev(file, (head, data_set))
                 if written < len(head) + len(data_set):  # a full disk writes what fits, then says so
                     _write_all(file, memoryview(head + data_set)[written:])
-                os.fdatasync(file)
             except OSError:
                 os.unlink(f"{self.root}/{path}")  # noqa: PTH108 # strings: this runs for every instance
                 raise
@@ -85,11 +86,11 @@ class Files:
             self._made = hour
         return hour
 
-    def sync_folders(self, kept: list[Kept]) -> None:
-        """Make the names of new files durable."""
-        with _translated():
-            for folder in {one.path.rpartition("/")[0] for one in kept}:
-                sync_folder(self.root / folder)
+    def force(self, kept: Sequence[Kept]) -> None:
+        """Make files and their names durable. Called by one thread at a time."""
+        if kept:
+            with _translated():
+                self._forcing.force([one.path for one in kept])
 
     def path(self, relative: str) -> Path:
         return self.root / relative
@@ -129,7 +130,7 @@ class Writer:
         return self._size
 
     def finish(self) -> Kept:
-        """Force the bytes to the disk and give the file its name."""
+        """Force the bytes to the disk, which takes a while for a large file, and give the file its name."""
         sha256 = self._digest.hexdigest()
         final = self._folder / f"{sha256}.{self._unnamed.stem}.dcm"
         with self._or_nothing():
@@ -164,14 +165,6 @@ class Writer:
 def _write_all(file: int, chunk: memoryview) -> None:
     while chunk:
         chunk = chunk[os.write(file, chunk) :]
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

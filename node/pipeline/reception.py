@@ -172,7 +172,7 @@ class Reception:
 
     def _write_batch(self, batch: list[_Pending]) -> None:
         try:
-            self._files.sync_folders([one.kept for one in batch if one.kept])
+            self._files.force([one.kept for one in batch if one.kept])
             lines = self._ledger.record([one.arrival for one in batch])
         except NodeError as failed:
             _log.error("receipts not written", instances=len(batch), reason=str(failed))

@@ -1,0 +1,77 @@
+"""Forcing files to the disk, in the way that is quicker here.
+
+A new file costs the file system a commit of its journal when it is forced, its name in the folder another. `syncfs`
+makes do with one for any number of files, but writes out whatever else is waiting on that file system, which may be
+much on a disk that is shared. Which is quicker is measured as it goes. Both leave bytes and names durable.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_REMEMBER = 0.9  # weight of what was measured before
+_PROBE_EVERY = 50  # forcings after which the other way is measured again
+_SYNCFS = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)  # Linux
+
+
+class Forcing:
+    """Forces files below one folder. Used by one thread at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._number = 0
+        self._whole_s = 0.0 if _SYNCFS else float("inf")  # what one syncfs takes
+        self._each_s = 0.0  # what one file takes on its own
+
+    def force(self, paths: Sequence[str]) -> None:
+        """Make files and their names durable; `paths` are relative to the root. Raises OSError."""
+        self._number += 1
+        whole = self._whole_s <= self._each_s * len(paths)
+        if _SYNCFS and self._number % _PROBE_EVERY == 0:
+            whole = not whole
+        begin = time.perf_counter()
+        if whole:
+            self._force_whole()
+            self._whole_s = _blend(self._whole_s, time.perf_counter() - begin)
+        else:
+            self._force_each(paths)
+            self._each_s = _blend(self._each_s, (time.perf_counter() - begin) / len(paths))
+
+    def _force_whole(self) -> None:
+        folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if _SYNCFS is None or _SYNCFS(folder) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+        finally:
+            os.close(folder)
+
+    def _force_each(self, paths: Sequence[str]) -> None:
+        files = [os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_CLOEXEC) for path in paths]
+        try:
+            for file in files:
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # begins to write, and does not wait
+            for file in files:
+                os.fdatasync(file)
+        finally:
+            for file in files:
+                os.close(file)
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            sync_folder(f"{self._root}/{folder}")
+
+
+def _blend(before: float, now: float) -> float:
+    return now if before == 0.0 else _REMEMBER * before + (1 - _REMEMBER) * now
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
