@@ -37,6 +37,7 @@ from node.errors import BadConfiguration, ModelUnavailable
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.commitment import Commitments
 from node.pipeline.completion import Completion
+from node.pipeline.delivery import Delivering
 from node.pipeline.evidence import Evidence, SourceQueries
 from node.pipeline.models import Models
 from node.pipeline.procedure_steps import ProcedureSteps
@@ -264,7 +265,7 @@ class Node:
             results=self.results,
             decoder=self._decoder,
             models=self.models,
-            destinations={one.name: one for one in destinations},
+            delivery=Delivering(self.database, self.results, {one.name: one for one in destinations}, self._clock),
             clock=self._clock,
             device_serial_number=self.settings.node.ae_title,
         )

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 
 import structlog
@@ -24,16 +23,15 @@ from node.adapters.database import Database
 from node.adapters.database import jobs as rows
 from node.adapters.database.series import instances
 from node.adapters.decoding import Decoder
-from node.adapters.destinations import Destination, Outgoing
 from node.adapters.files import Files, write_whole
 from node.adapters.headers import read_header
 from node.core.card import Card
-from node.core.jobs import Delivery, Finding, Job, MadeResult
+from node.core.jobs import Finding, Job, MadeResult
 from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
-from node.core.states import DeliveryState, Stage
-from node.core.status import Meaning
+from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
-from node.errors import DestinationRefused, DestinationUnavailable, NotProcessable, ResultRejected
+from node.errors import NotProcessable, ResultRejected
+from node.pipeline.delivery import Delivering
 from node.pipeline.models import Models
 
 _log = structlog.get_logger(__name__)
@@ -78,7 +76,7 @@ class Work:
     results: Path
     decoder: Decoder
     models: Models
-    destinations: Mapping[str, Destination]
+    delivery: Delivering
     clock: Callable[[], datetime]
     device_serial_number: str
 
@@ -93,7 +91,7 @@ class Work:
         self._enter(job, Stage.DELIVER)
         try:
             with watch.measuring("deliver"):
-                return self._deliver(job)
+                return self.delivery.deliver(job)
         finally:
             rows.note_seconds(self.database, job.id, watch.seconds)
 
@@ -173,53 +171,6 @@ class Work:
             )
         findings = [Finding(one.number, one.label, _rounded(one.volume_ml)) for one in made.measurements]
         rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version)
-
-    def _deliver(self, job: Job) -> str:
-        """Send what is not delivered yet, destination by destination; one that is down does not stop the others."""
-        waiting: list[str] = []
-        left = rows.to_deliver(self.database, job.id)
-        for name, deliveries in groupby(left, key=lambda one: one.destination):
-            reason = self._send(name, list(deliveries))
-            if reason:
-                waiting.append(reason)
-        if waiting:
-            raise DestinationUnavailable("; ".join(waiting))
-        refusals = rows.refused(self.database, job.id)
-        if refusals:
-            raise DestinationRefused("; ".join(f"{name} answered {answer}" for name, answer in refusals))
-        return f"delivered to {', '.join(job.destinations)}" if job.destinations else "kept; the rule delivers nowhere"
-
-    def _send(self, name: str, deliveries: Sequence[Delivery]) -> str:
-        """Why this destination has to wait; "" when everything was answered."""
-        destination = self.destinations.get(name)
-        if destination is None:
-            self._note_all(deliveries, DeliveryState.REFUSED, f"no destination is called {name}")
-            return ""
-        objects = [
-            Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, self.results / one.path) for one in deliveries
-        ]
-        try:
-            outcomes = destination.deliver(objects)
-        except DestinationUnavailable as down:
-            self._note_all(deliveries, DeliveryState.WAITING, str(down))
-            return str(down)
-        reason = ""
-        for one, outcome in zip(deliveries, outcomes, strict=True):
-            rows.note_delivery(self.database, one.id, _STATES[outcome.meaning], outcome.answer, self.clock())
-            if outcome.meaning is Meaning.WAIT:
-                reason = f"{name} answered {outcome.answer}"
-        return reason
-
-    def _note_all(self, deliveries: Sequence[Delivery], state: DeliveryState, answer: str) -> None:
-        for one in deliveries:
-            rows.note_delivery(self.database, one.id, state, answer, self.clock())
-
-
-_STATES = {
-    Meaning.DELIVERED: DeliveryState.DELIVERED,
-    Meaning.WAIT: DeliveryState.WAITING,
-    Meaning.REFUSED: DeliveryState.REFUSED,
-}
 
 
 def _demand_input(card: Card, volume: Volume, headers: Iterable[Dataset]) -> None:
