@@ -22,7 +22,7 @@ from node.mricore.training.series import Volume  # noqa: E402
 from node.mricore.training.sources import Slices, split, squared  # noqa: E402
 
 TINY = replace(HEAD, image_size=64, depth=1, width=48, heads=3, window=4, embedding=32, decoder_hidden=32)
-PLAN = Plan(steps=4, batch=2, warm_up=1, keep_every=2)
+PLAN = Plan(steps=4, restart=3, batch=2, warm_up=1, keep_every=2)
 
 
 @pytest.fixture(scope="module")

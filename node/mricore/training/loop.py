@@ -23,7 +23,8 @@ from node.mricore.training.sources import Slices
 class Plan:
     """How to train."""
 
-    steps: int = 1800
+    steps: int = 2700
+    restart: int = 1800  # the step at which the rate rises once more
     batch: int = 8
     rate: float = 7e-4
     decay: float = 0.05
@@ -32,10 +33,17 @@ class Plan:
     keep_every: int = 100  # steps between checkpoints
 
     def rate_at(self, step: int) -> float:
-        """Linear warm-up, then half a cosine to zero."""
+        """Linear warm-up, half a cosine to zero, and from `restart` on another half from 0.6 of the rate."""
         if step < self.warm_up:
             return self.rate * (step + 1) / self.warm_up
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - self.warm_up) / (self.steps - self.warm_up)))
+        if step < self.restart:
+            return self.rate * _fall((step - self.warm_up) / (self.restart - self.warm_up))
+        return 0.6 * self.rate * _fall((step - self.restart) / (self.steps - self.restart))
+
+
+def _fall(done: float) -> float:
+    """Half a cosine from 1 to 0 as `done` goes from 0 to 1."""
+    return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def start(network: Network, seed: int) -> None:
