@@ -22,6 +22,7 @@ from node.core.rules import RuleSet, parse_rule_set
 from node.core.status import SUCCESS
 from node.errors import NodeError
 from node.pipeline.completion import Completion
+from node.pipeline.delivery import Delivering
 from node.pipeline.models import Models
 from node.pipeline.work import Work
 from tests.clock import Clock
@@ -72,7 +73,9 @@ class Bench:
             results=self.store.folder / "results",
             decoder=self.decoder,
             models=cast("Models", self.models),
-            destinations={self.out.name: self.out},
+            delivery=Delivering(
+                self.store.database, self.store.folder / "results", {self.out.name: self.out}, self.clock
+            ),
             clock=self.clock,
             device_serial_number="MRICORE",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from node.adapters.database import Database
+from node.adapters.database import Database, feeds
 from node.adapters.database.balance import balance
 from node.adapters.database.ledger import broken_chains
 from node.adapters.database.series import missing_files
@@ -19,7 +19,7 @@ from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository
 from node.cli import config_option, json_option
 from node.cli.rules import mistakes_of
-from node.cli.tables import show_json
+from node.cli.tables import moment, show_json
 from node.config import DestinationSettings, Settings, load
 from node.core.rules import Severity
 from node.errors import BadConfiguration, NodeError
@@ -69,6 +69,9 @@ def _parts(settings: Settings, ledger: bool) -> Iterator[tuple[str, Callable[[],
     yield "rules", lambda: _rules(settings)
     yield "models", lambda: _models(settings)
     yield "triton", lambda: _triton(settings)
+    for feed in settings.source:
+        if feed.kind != "dicom":
+            yield f"source {feed.name}", lambda name=feed.name: _feed(name, settings)  # type: ignore[misc]
     for one in settings.destination:
         yield f"destination {one.name}", lambda one=one: _destination(one, settings)  # type: ignore[misc]
 
@@ -147,6 +150,20 @@ def _triton(settings: Settings) -> str:
         for model in models:
             client.canary(model)
     return "the embedded server starts and gives the known answers"
+
+
+def _feed(name: str, settings: Settings) -> str:
+    """What the running node noted of a feed."""
+    state = next((one for one in feeds.states(Database(settings.database_url)) if one.name == name), None)
+    if state is None:
+        return "has not brought anything yet"
+    if state.fault:
+        raise BadConfiguration(f"source {name}", f"{state.fault} (since {moment(state.at)})")
+    if state.missed:
+        raise BadConfiguration(
+            f"source {name}", f"{state.missed} instances could not be fetched", "docs/ways-in.md tells what a missed instance is"
+        )
+    return f"last brought something {moment(state.at)}"
 
 
 def _destination(one: DestinationSettings, settings: Settings) -> str:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from node.adapters.database import Database
+from node.adapters.database import Database, feeds
 from node.adapters.database.balance import balance
 from node.adapters.files import Files
 from node.errors import NodeError
@@ -65,8 +65,20 @@ class _Ledger(Collector):
         yield GaugeMetricFamily(
             "mricore_storage_room_bytes", "Bytes free above the low watermark", value=self._health.files.room()
         )
+        yield from self._feeds()
         faults = self._health.models.faults()
         ready = GaugeMetricFamily("mricore_model_ready", "1 when the canary of the model passed", labels=["model"])
         for name in self._health.models.cards:
             ready.add_metric([name], 0 if name in faults else 1)
         yield ready
+
+    def _feeds(self) -> Iterator[Metric]:
+        well = GaugeMetricFamily("mricore_feed_well", "1 while the feed gets on", labels=["feed"])
+        missed = GaugeMetricFamily(
+            "mricore_feed_missed_instances", "Instances that the feed could not get", labels=["feed"]
+        )
+        for one in feeds.states(self._health.database):
+            well.add_metric([one.name], 0 if one.fault else 1)
+            missed.add_metric([one.name], one.missed)
+        yield well
+        yield missed

@@ -53,8 +53,14 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads: on SQLite it never waits for a writer, nor makes one wait."""
-        with self.translated(), self.engine.connect().execution_options(reading=True) as connection:
+        """A transaction that only reads, and sees one moment: figures of several tables belong together.
+
+        On SQLite it never waits for a writer, nor makes one wait.
+        """
+        options: dict[str, object] = {"reading": True}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
+        with self.translated(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
