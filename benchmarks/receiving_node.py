@@ -25,9 +25,7 @@ def main(folder: Path, port: int) -> None:
     database.migrate()
     clock = lambda: datetime.now(UTC)  # noqa: E731, TID251 # the benchmark's own clock
     reception = Reception(database, Files(folder / "instances", 10**8), clock, chain="benchmark")
-    listener = Listener(
-        reception, Admission("RECEIVER", True, ()), Limits(64, 262144, 60), note=lambda *_: None
-    )
+    listener = Listener(reception, Admission("RECEIVER", True, ()), Limits(64, 262144, 60), note=lambda *_: None)
     listener.start("127.0.0.1", port)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -161,7 +161,9 @@ def _feed(name: str, settings: Settings) -> str:
         raise BadConfiguration(f"source {name}", f"{state.fault} (since {moment(state.at)})")
     if state.missed:
         raise BadConfiguration(
-            f"source {name}", f"{state.missed} instances could not be fetched", "docs/ways-in.md tells what a missed instance is"
+            f"source {name}",
+            f"{state.missed} instances could not be fetched",
+            "docs/ways-in.md tells what a missed instance is",
         )
     return f"last brought something {moment(state.at)}"
 
