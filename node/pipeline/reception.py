@@ -173,10 +173,15 @@ class Reception:
     def _write_batch(self, batch: list[_Pending]) -> None:
         try:
             self._files.force([one.kept for one in batch if one.kept])
+        except NodeError as failed:
+            _log.error("instances not forced to the disk", instances=len(batch), reason=str(failed))
+            self._give_up(batch, Answer(OUT_OF_RESOURCES, str(failed)))
+            return
+        try:
             lines = self._ledger.record([one.arrival for one in batch])
         except NodeError as failed:
             _log.error("receipts not written", instances=len(batch), reason=str(failed))
-            self._give_up(batch, Answer(OUT_OF_RESOURCES, str(failed)))
+            self._give_up(batch, Answer(OUT_OF_RESOURCES, str(failed)), self._perhaps_written(batch))
             return
         except Exception:  # noqa: BLE001 # the scribe outlives every fault; nobody was told Success
             if len(batch) > 1:  # one arrival that the database will not take must not cost the others
@@ -196,9 +201,20 @@ class Reception:
                 self._know(line.series_instance_uid)
         self._stored()
 
-    def _give_up(self, batch: list[_Pending], answer: Answer) -> None:
+    def _perhaps_written(self, batch: list[_Pending]) -> frozenset[str]:
+        """Paths that a row may name although the commit failed: its answer can get lost when the work is done.
+
+        Such a file stays. Without it, the sender's next try would be a duplicate of something that is gone.
+        """
+        paths = frozenset(one.kept.path for one in batch if one.kept)
+        try:
+            return self._ledger.named(paths)
+        except NodeError:
+            return paths
+
+    def _give_up(self, batch: list[_Pending], answer: Answer, stay: frozenset[str] = frozenset()) -> None:
         for one in batch:
-            if one.kept:
+            if one.kept and one.kept.path not in stay:
                 with suppress(NodeError):
                     self._files.remove(one.kept.path)
             one.answer = answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -69,6 +69,12 @@ class Ledger:
             self._number, self._digest = number, digest
             return lines
         raise StoreUnavailable("the ledger could not be written: another writer uses this chain")
+
+    def named(self, paths: Collection[str]) -> frozenset[str]:
+        """Those of the paths that a line of the ledger names. Raises StoreUnavailable when nobody knows."""
+        wanted = select(receipt.c.path).where(receipt.c.path.in_(paths))
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(wanted))
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
