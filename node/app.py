@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
+from ssl import SSLContext
 from urllib.parse import urlsplit
 
 import structlog
@@ -18,22 +20,26 @@ import structlog
 from node.adapters.association import RemoteAE
 from node.adapters.database import Database
 from node.adapters.database import evidence as evidence_rows
-from node.adapters.database import jobs as job_rows
 from node.adapters.database import rules as rule_rows
 from node.adapters.database import senders as sender_rows
+from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
 from node.adapters.destinations import Destination
 from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.folder import Folder
+from node.adapters.destinations.orthanc import OrthancDestination, OrthancServer
 from node.adapters.destinations.storescu import Peer
+from node.adapters.destinations.stow import HttpServer, StowServer
+from node.adapters.destinations.tls import client_context
 from node.adapters.files import Files
 from node.adapters.orthanc import Orthanc
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
 from node.config import DestinationSettings, Settings
 from node.core.completion import Policy
+from node.core.jobs import Limits as JobLimits
 from node.core.rules import RuleSet, check_rule_set, parse_rule_set
-from node.errors import BadConfiguration, ModelUnavailable
+from node.errors import BadConfiguration, ModelUnavailable, StoreUnavailable
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.commitment import Commitments
 from node.pipeline.completion import Completion
@@ -51,7 +57,7 @@ from node.scp.mpps import mpps
 from node.scp.server import Limits
 from node.scp.tls import Certificates
 from node.web import Health, Web
-from node.worker import Clerk, ModelKeeper, Reporter, Worker
+from node.worker import Clerk, ModelKeeper, Reporter, Watchdog, Worker
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +84,8 @@ class Node:
         self._decoder = Decoder()
         self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
         self._clerk = Clerk(self._completion(), clock, self._job_created)
-        self._worker = Worker("worker", self.database, self._work(), clock)
+        self._watchdog = Watchdog(self.database, settings.process_id, clock, self._job_created)
+        self._workers = self._built_workers()
         self._keeper = ModelKeeper(self.models, clock, self._revive)
         self._reporter: Reporter | None = None
         self._reception: Reception | None = None
@@ -92,7 +99,7 @@ class Node:
         settings = self.settings
         self.database.migrate()
         self._publish_rules()
-        job_rows.release_interrupted(self.database, self._clock())
+        self._watchdog.arrive()
         self._reception = Reception(
             self.database,
             self.files,
@@ -121,19 +128,24 @@ class Node:
         if self._triton:
             self._start_triton(self._triton)
         self._keeper.start()
-        self._worker.start()
+        for loop in (self._watchdog, *self._workers):
+            loop.start()
 
     def stop(self) -> None:
         """Refuse new associations, finish what runs or leave it for the next start, close."""
-        grace = self.settings.node.stop_seconds
+        ends_at = monotonic() + self.settings.node.stop_seconds
+        working = (self._clerk, self._keeper, *self._workers)
+        for loop in working:
+            loop.ask_to_stop()
         if self._listener:
-            self._listener.stop(grace)
+            self._listener.stop(max(0.0, ends_at - monotonic()))
         for feed in self._feeds:
-            feed.stop(grace)
-        for loop in (self._clerk, self._keeper, self._worker):
-            loop.stop(grace)
+            feed.stop(max(0.0, ends_at - monotonic()))
+        for loop in working:
+            loop.stop(max(0.0, ends_at - monotonic()))
         if self._reporter:
-            self._reporter.stop(grace)
+            self._reporter.stop(max(0.0, ends_at - monotonic()))
+        self._hand_back()
         self._queries.close()
         if self._web:
             self._web.stop()
@@ -167,7 +179,31 @@ class Node:
             self._triton.start()
 
     def _job_created(self) -> None:
-        self._worker.wake()
+        for worker in self._workers:
+            worker.wake()
+
+    def _hand_back(self) -> None:
+        """What could not be finished in time is free for others at once, or for the next start."""
+        self._watchdog.stop(_MOMENT_S)
+        try:
+            self._watchdog.leave()
+        except StoreUnavailable as gone:
+            _log.warning("jobs not handed back", reason=str(gone))
+
+    def _built_workers(self) -> list[Worker]:
+        """Those that make results and those that deliver wait for different machines, and never for each other."""
+        jobs, work = self.settings.jobs, self._work()
+        limits = JobLimits(jobs.per_model, jobs.per_destination, jobs.models)
+        owner = self.settings.process_id
+        makes, delivers = Claimant(owner, True, False, limits), Claimant(owner, False, True, limits)
+        makers = [
+            Worker(f"maker {number}", self.database, work, self._clock, makes, self._job_created)
+            for number in range(jobs.makers)
+        ]
+        return makers + [
+            Worker(f"deliverer {number}", self.database, work, self._clock, delivers)
+            for number in range(jobs.deliverers)
+        ]
 
     def _alive(self) -> list[str]:
         return [] if self._listener else ["the DICOM listener is not open"]
@@ -258,7 +294,7 @@ class Node:
         )
 
     def _work(self) -> Work:
-        destinations = [_destination(one, self.settings.node.ae_title) for one in self.settings.destination]
+        destinations = [build_destination(one, self.settings.node.ae_title) for one in self.settings.destination]
         return Work(
             database=self.database,
             files=self.files,
@@ -271,6 +307,7 @@ class Node:
         )
 
 
+_MOMENT_S = 5.0  # for the watchdog's last step
 _TRITON_CURE = "See its log; or set triton.url to a server that runs"
 
 
@@ -299,13 +336,29 @@ def _client(settings: Settings, embedded: EmbeddedTriton | None) -> TritonClient
     return TritonClient(url.removeprefix("grpc://"), token=settings.triton.token or None)
 
 
-def _destination(settings: DestinationSettings, calling_ae: str) -> Destination:
-    if settings.kind == "folder":
-        return Folder(settings.name, settings.path or Path())
-    peer = Peer(
-        settings.ae_title or "", settings.host, settings.port, calling_ae, timeout_seconds=settings.timeout_seconds
-    )
-    return DicomPeer(settings.name, peer)
+def build_destination(settings: DestinationSettings, calling_ae: str) -> Destination:
+    """The adapter of a [[destination]]. Raises BadConfiguration when its TLS files are no good."""
+    one, reads_back = settings, settings.proof == "query"
+    password = one.password.get_secret_value()
+    tls = _client_tls(one) if one.tls or one.tls_ca or one.tls_certificate else None
+    match one.kind:
+        case "folder":
+            return Folder(one.name, one.path or Path())
+        case "stow":
+            token = one.token.get_secret_value()
+            server = HttpServer(one.url, one.user, password, token, one.timeout_seconds, tls)
+            return StowServer(one.name, server, reads_back=reads_back)
+        case "orthanc":
+            orthanc = OrthancServer(one.url, one.user, password, one.timeout_seconds)
+            return OrthancDestination(one.name, orthanc, labels=one.labels, reads_back=reads_back)
+        case "dicom":
+            peer = Peer(one.ae_title or "", one.host, one.port, calling_ae, one.timeout_seconds, tls)
+            return DicomPeer(one.name, peer)
+
+
+def _client_tls(one: DestinationSettings) -> SSLContext:
+    where = f"destination {one.name}: tls_ca, tls_certificate, tls_key"
+    return client_context(where, one.tls_ca, one.tls_certificate, one.tls_key)
 
 
 def _reports(settings: Settings) -> dict[str, RemoteAE]:

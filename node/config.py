@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from node.errors import BadConfiguration
 
+_STARTED = secrets.token_hex(8)  # this process among all that ever ran
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", re.IGNORECASE)
 
@@ -38,6 +41,8 @@ def _shipped(name: str) -> Path:
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]  # PS3.5 6.2, AE
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system chooses
+Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]  # over midnight too
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # what Orthanc takes
 
 
 class _Section(BaseModel):
@@ -89,6 +94,15 @@ class Rules(_Section):
     directory: Path = Field(default_factory=lambda: _shipped("dicom_rules"))
 
 
+class Jobs(_Section):
+    process: str = Field("", max_length=64)  # "": a name of its own, the same after a restart on SQLite
+    makers: int = Field(1, ge=0)  # jobs whose results are made at once
+    deliverers: int = Field(3, ge=0)  # jobs whose results are delivered at once
+    per_model: int = Field(0, ge=0)  # at once in all processes together; 0: no limit
+    per_destination: int = Field(2, ge=0)
+    models: dict[str, int] = Field(default_factory=dict)  # model → its own limit
+
+
 class Completion(_Section):
     quiet_seconds: float = Field(30, gt=0)
     grid_seconds: float = Field(10, gt=0)
@@ -138,13 +152,39 @@ class SourceSettings(_Section):
 
 
 class DestinationSettings(_Section):
-    name: str
-    kind: Literal["dicom", "folder"]
+    name: str = Field(min_length=1, max_length=64)
+    kind: Literal["dicom", "stow", "orthanc", "folder"]
+    timeout_seconds: float = Field(60, gt=0)
+    windows: tuple[Window, ...] = ()  # times of day, local, at which it is not tried
+    max_parallel: int = Field(0, ge=0)  # deliveries at once, in each process of the node; 0: as they come
+    proof: Literal["answer", "query", "commitment"] = "answer"
+    # Of kind dicom.
     ae_title: AETitle | None = None
     host: str = ""
     port: Port = 104
+    tls: bool = False
+    commitment_seconds: float = Field(3600, gt=0)  # how long a report may take
+    # Of kind stow and orthanc.
+    url: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    # Of kind stow.
+    token: SecretStr = SecretStr("")
+    # Of kind dicom and stow.
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    # Of kind orthanc.
+    labels: tuple[Label, ...] = ()  # put on the study
+    remove_test_object: bool = False  # after `destinations test`
+    # Of kind folder.
     path: Path | None = None
-    timeout_seconds: float = Field(60, gt=0)
+
+
+class DestinationGroupSettings(_Section):
+    name: str = Field(min_length=1, max_length=64)
+    members: tuple[str, ...] = Field(min_length=1)
+    mode: Literal["failover"] = "failover"  # the first member that takes a result
 
 
 class Settings(_Section):
@@ -155,14 +195,23 @@ class Settings(_Section):
     storage: Storage = Storage()
     triton: Triton = Field(default_factory=Triton)
     rules: Rules = Field(default_factory=Rules)
+    jobs: Jobs = Field(default_factory=Jobs)
     completion: Completion = Completion()
     commitment: CommitmentSettings = CommitmentSettings()
     source: tuple[SourceSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()
+    destination_group: tuple[DestinationGroupSettings, ...] = ()
 
     @property
     def database_url(self) -> str:
         return self.database.url or f"sqlite:///{self.node.data_dir / 'node.db'}"
+
+    @property
+    def process_id(self) -> str:
+        """A process that restarts on SQLite is the one that ended; on PostgreSQL others may live beside it."""
+        if self.jobs.process or self.database_url.startswith("sqlite"):
+            return self.jobs.process or "node"
+        return f"{socket.gethostname()[:32]}-{_STARTED}"
 
     @property
     def instances(self) -> Path:
@@ -218,17 +267,58 @@ def _named(where: str, wrong: ValidationError) -> BadConfiguration:
     return BadConfiguration(f"{where}: {key}", first["msg"][0].lower() + first["msg"][1:])
 
 
+_OF_ALL_DESTINATIONS = frozenset({"name", "kind", "timeout_seconds", "windows", "max_parallel", "proof"})
+_OF_A_DESTINATION = {
+    "dicom": frozenset(
+        {"ae_title", "host", "port", "tls", "tls_ca", "tls_certificate", "tls_key", "commitment_seconds"}
+    ),
+    "stow": frozenset({"url", "user", "password", "token", "tls_ca", "tls_certificate", "tls_key"}),
+    "orthanc": frozenset({"url", "user", "password", "labels", "remove_test_object"}),
+    "folder": frozenset({"path"}),
+}
+_PROOFS = {
+    "dicom": ("answer", "query", "commitment"),
+    "stow": ("answer", "query"),
+    "orthanc": ("answer", "query"),
+    "folder": ("answer",),
+}
+
+
 def _check_destinations(where: str, settings: Settings) -> None:
     seen: set[str] = set()
     for one in settings.destination:
         at = f"{where}: destination {one.name}"
         if one.name in seen:
             raise BadConfiguration(at, "two destinations have this name")
-        if one.kind == "dicom" and not (one.ae_title and one.host):
-            raise BadConfiguration(at, "a dicom destination needs ae_title and host")
-        if one.kind == "folder" and one.path is None:
-            raise BadConfiguration(at, "a folder destination needs path")
         seen.add(one.name)
+        _check_destination(at, one)
+    for group in settings.destination_group:
+        at = f"{where}: destination_group {group.name}"
+        if group.name in seen:
+            raise BadConfiguration(at, "two destinations have this name")
+        for member in group.members:
+            if member not in {one.name for one in settings.destination}:
+                raise BadConfiguration(f"{at}.members", f"there is no destination {member}")
+    names = [group.name for group in settings.destination_group]
+    if len(set(names)) < len(names):
+        raise BadConfiguration(f"{where}: destination_group", "two groups have one name")
+
+
+def _check_destination(at: str, one: DestinationSettings) -> None:
+    if one.kind == "dicom" and not (one.ae_title and one.host):
+        raise BadConfiguration(at, "a dicom destination needs ae_title and host")
+    if one.kind == "folder" and one.path is None:
+        raise BadConfiguration(at, "a folder destination needs path")
+    if one.kind in ("stow", "orthanc") and not one.url:
+        raise BadConfiguration(at, f"a destination of kind {one.kind} needs url")
+    _check_url(at, one.url)
+    if foreign := sorted(one.model_fields_set - _OF_ALL_DESTINATIONS - _OF_A_DESTINATION[one.kind]):
+        raise BadConfiguration(f"{at}.{foreign[0]}", f"a destination of kind {one.kind} has no such key")
+    if one.proof not in _PROOFS[one.kind]:
+        known = ", ".join(_PROOFS[one.kind])
+        raise BadConfiguration(f"{at}.proof", f"a destination of kind {one.kind} knows {known}")
+    if one.user and one.token.get_secret_value():
+        raise BadConfiguration(f"{at}.token", "user and token are two ways in", "Write one of them")
 
 
 _OF_A_KIND = {

@@ -50,6 +50,11 @@ class ModelUnavailable(Retryable):
 class DestinationUnavailable(Retryable):
     """A destination is down, busy, or out of resources (PS3.4 table B.2-1: A7xx)."""
 
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """`retry_after`: the seconds that it asked to be left alone for, where it said so."""
+        self.retry_after = retry_after
+        super().__init__(message)
+
 
 class SourceUnavailable(Retryable):
     """An archive or a folder that instances are fetched from is down, or does not let us in."""

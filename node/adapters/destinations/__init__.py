@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from node.core.status import Meaning
 
@@ -26,6 +26,7 @@ class Outcome:
 
     meaning: Meaning
     answer: str  # for people: "0000", "A700: out of resources", "/results/seg.dcm"
+    retry_after: float | None = None  # seconds that the destination asked to be left alone for
 
 
 class Destination(Protocol):
@@ -35,4 +36,13 @@ class Destination(Protocol):
 
     def deliver(self, objects: Sequence[Outgoing]) -> list[Outcome]:
         """Send objects in order; one outcome each. Raises DestinationUnavailable when none could be tried."""
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A destination that can be asked for a sign of life before anything is sent to it."""
+
+    def probe(self) -> None:
+        """Return quickly. Raises DestinationUnavailable when it does not answer."""
         ...

@@ -8,6 +8,7 @@ reactor is stopped for good before the first message, and messages go through th
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,12 @@ from node.errors import BadInstance, DestinationUnavailable
 
 _EXPLICIT, _IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 _CONVERTIBLE = frozenset({_EXPLICIT, _IMPLICIT})
+# What pydicom raises on cut or crafted files.
+_UNREADABLE = (
+    InvalidDicomError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, EOFError,
+    OSError, struct.error, RecursionError, MemoryError, OverflowError,
+)  # fmt: skip
+_NO_CONTEXT = "no presentation context accepted for this SOP class and transfer syntax"
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
 
 
@@ -71,9 +78,23 @@ def send(peer: Peer, files: Sequence[tuple[Path, Head]]) -> Iterator[Answered]:
     More kinds of files than one association can negotiate are sent over several.
     """
     for group in _groups(files):
-        with _association(peer, {(head.sop_class_uid, head.transfer_syntax_uid) for _, head in group}) as association:
-            for number, (path, head) in enumerate(group):
+        try:
+            yield from _send_group(peer, group)
+        except _NothingAcceptedError:
+            yield from (Answered(path, None, _NO_CONTEXT) for path, _ in group)
+
+
+def _send_group(peer: Peer, group: Sequence[tuple[Path, Head]]) -> Iterator[Answered]:
+    with _association(peer, {(head.sop_class_uid, head.transfer_syntax_uid) for _, head in group}) as association:
+        for number, (path, head) in enumerate(group):
+            try:
                 yield _send_one(association, peer, path, head, number % 0xFFFF + 1)
+            except BadInstance as bad:
+                yield Answered(path, None, str(bad))
+
+
+class _NothingAcceptedError(Exception):
+    """The peer accepted the association, but no presentation context: it will never take these objects."""
 
 
 def echo(peer: Peer) -> None:
@@ -114,6 +135,8 @@ def _association(peer: Peer, kinds: set[tuple[str, str]]) -> Iterator[Associatio
         tls_args=(peer.tls, peer.host) if peer.tls else None,
         evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
     )
+    if not association.is_established and association.rejected_contexts:
+        raise _NothingAcceptedError
     if not association.is_established:
         why = "rejects the association" if association.is_rejected else "cannot be reached"
         raise DestinationUnavailable(f"{_named(peer)} {why}")
@@ -153,7 +176,7 @@ def _stop_reactor(association: Association) -> None:
 def _send_one(association: Association, peer: Peer, path: Path, head: Head, message_id: int) -> Answered:
     context = _context_for(association, head)
     if context is None or context.context_id is None:
-        return Answered(path, None, "no presentation context accepted for this SOP class and transfer syntax")
+        return Answered(path, None, _NO_CONTEXT)
     if association._reactor_checkpoint.is_set():
         _stop_reactor(association)
     request = C_STORE()
@@ -189,14 +212,14 @@ def _data_set(path: Path, head: Head, transfer_syntax_uid: str) -> bytes:
         with path.open("rb") as file:
             file.seek(head.data_set_at)
             return file.read()
-    try:
-        ds: Dataset = dcmread(path)
-    except (InvalidDicomError, ValueError, OSError) as broken:
-        raise BadInstance("cannot be read for another transfer syntax") from broken
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, transfer_syntax_uid == _IMPLICIT
-    del ds.file_meta
-    write_dataset(buffer, ds)
+    try:
+        ds: Dataset = dcmread(path)
+        del ds.file_meta
+        write_dataset(buffer, ds)
+    except _UNREADABLE as broken:
+        raise BadInstance("cannot be converted to the transfer syntax that the peer takes") from broken
     return buffer.getvalue()
 
 
