@@ -1,0 +1,122 @@
+"""The Storage SCU: bytes as they are, converted only when the peer insists, and every file answered for."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom.uid import JPEG2000Lossless
+
+from node.adapters.destinations.storescu import Peer, echo, read_file_head, send
+from node.core.part10 import Head
+from node.errors import BadInstance, DestinationUnavailable
+from tests.edges.test_destinations import EXPLICIT, IMPLICIT, Pacs
+from tests.listening import listening
+from tests.receiving import encoded
+from tests.synthetic import Grid, mr_series, to_bytes, write
+
+# pydicom warns about the file that a test broke; pynetdicom drops the socket of a connection that was refused
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:pydicom.*"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+DATASETS = mr_series(Grid(slices=4))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[tuple[Path, Head]]:
+    return [(path, read_file_head(path)) for path in write(DATASETS, tmp_path / "series").values()]
+
+
+@pytest.fixture
+def implicit_pacs() -> Iterator[Pacs]:
+    made = Pacs()
+    made.start((IMPLICIT,))
+    yield made
+    made.stop()
+
+
+def test_the_peer_gets_the_bytes_of_the_file(files: list[tuple[Path, Head]], tmp_path: Path) -> None:
+    with listening(tmp_path / "node") as node:
+        list(send(Peer("MRICORE", "127.0.0.1", node.port, "SCU"), files))
+        assert sorted(line.sha256 for line in node.receipts()) == sorted(encoded(ds).sha256 for ds in DATASETS)
+
+
+def test_answers_come_in_the_order_of_the_files(files: list[tuple[Path, Head]]) -> None:
+    pacs = Pacs(answers=[0x0000, 0xB000, 0xA700, 0xC000])
+    pacs.start()
+    answered = list(send(pacs.peer, files))
+    pacs.stop()
+    assert [(one.path, one.status) for one in answered] == [
+        (path, status) for (path, _), status in zip(files, (0x0000, 0xB000, 0xA700, 0xC000), strict=True)
+    ]
+
+
+def test_a_peer_that_takes_implicit_only_gets_the_same_data_set_implicit(
+    implicit_pacs: Pacs, files: list[tuple[Path, Head]]
+) -> None:
+    assert {one.status for one in send(implicit_pacs.peer, files)} == {0x0000}
+    assert set(implicit_pacs.syntaxes) == {IMPLICIT}
+    assert [ds.PixelData for ds in implicit_pacs.came] == [ds.PixelData for ds in DATASETS]
+    assert [ds.SeriesDescription for ds in implicit_pacs.came] == [ds.SeriesDescription for ds in DATASETS]
+
+
+def test_what_cannot_be_converted_is_answered_for_and_the_rest_is_sent(
+    implicit_pacs: Pacs, files: list[tuple[Path, Head]], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.dcm"
+    endless = struct.pack("<HH2sHL", 0x0008, 0x0005, b"SQ", 0, 0xFFFFFFFF) + bytes(20)
+    broken.write_bytes(to_bytes(DATASETS[0])[: files[0][1].data_set_at] + endless)
+    answered = list(send(implicit_pacs.peer, [files[0], (broken, read_file_head(broken)), files[1]]))
+    assert [one.status == 0x0000 for one in answered] == [True, False, True]
+    assert answered[1].comment
+
+
+def test_what_the_peer_does_not_take_is_answered_for(files: list[tuple[Path, Head]]) -> None:
+    compressed = [(path, Head(head.sop_class_uid, head.sop_instance_uid, JPEG2000Lossless, head.data_set_at))
+                  for path, head in files[:1]]  # fmt: skip
+    pacs = Pacs()
+    pacs.start((EXPLICIT,))
+    answered = list(send(pacs.peer, [*compressed, *files[1:]]))
+    pacs.stop()
+    assert [one.status for one in answered] == [None, 0, 0, 0]
+
+
+def test_more_kinds_than_an_association_can_negotiate_are_sent_over_several(
+    files: list[tuple[Path, Head]],
+) -> None:
+    path, head = files[0]
+    strange = [
+        (path, Head(f"1.2.840.10008.5.1.4.1.1.999.{n}", head.sop_instance_uid, EXPLICIT, head.data_set_at))
+        for n in range(150)
+    ]
+    pacs = Pacs()
+    pacs.start()
+    answered = list(send(pacs.peer, [*strange, *files]))
+    pacs.stop()
+    assert [one.status for one in answered] == [None] * 150 + [0] * 4
+
+
+def test_an_echo_is_answered_or_the_peer_unavailable(tmp_path: Path) -> None:
+    with listening(tmp_path) as node:
+        echo(Peer("MRICORE", "127.0.0.1", node.port, "SCU"))
+        with pytest.raises(DestinationUnavailable, match="rejects"):
+            echo(Peer("OTHER", "127.0.0.1", node.port, "SCU"))
+        port = node.port
+    with pytest.raises(DestinationUnavailable):
+        echo(Peer("MRICORE", "127.0.0.1", port, "SCU", timeout_seconds=5))
+
+
+@pytest.mark.parametrize("content", [b"", b"not DICOM", bytes(200)])
+def test_a_file_that_is_not_dicom_is_told_apart(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(BadInstance):
+        read_file_head(path)
+
+
+def test_a_file_that_cannot_be_read_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(BadInstance, match="cannot be read"):
+        read_file_head(tmp_path / "missing.dcm")
