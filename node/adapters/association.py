@@ -1,4 +1,4 @@
-"""Short associations that the node opens itself, as SCU: to ask (C-FIND) and to report (N-EVENT-REPORT)."""
+"""Associations that the node opens itself, as SCU: to send, to ask and to report."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext
 
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.errors import DestinationUnavailable
 
 _SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+_MAX_PDU = 262144
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,40 @@ class RemoteAE:
     host: str
     port: int
     calling_ae: str
-    timeout_seconds: float
+    timeout_seconds: float = 60
     tls: SSLContext | None = None
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"
 
 
+class NothingAcceptedError(Exception):
+    """The peer accepted the association, but no presentation context."""
+
+
 @contextmanager
 def associated(
     remote: RemoteAE, sop_class_uid: str, roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = ()
 ) -> Iterator[Association]:
-    """An association for one SOP class, released at the end. Raises DestinationUnavailable when there is none.
+    """An association for one SOP class. Raises DestinationUnavailable when there is none."""
+    try:
+        with negotiated(remote, [build_context(sop_class_uid, _SYNTAXES)], roles) as association:
+            yield association
+    except NothingAcceptedError as refused:
+        raise DestinationUnavailable(f"{remote} does not offer this service") from refused
 
-    Good for one message: pynetdicom's reactor is stopped, so that it cannot take the answer of a fast peer away.
+
+@contextmanager
+def negotiated(
+    remote: RemoteAE,
+    contexts: Sequence[PresentationContext],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+) -> Iterator[Association]:
+    """An association, released at the end.
+
+    Raises DestinationUnavailable when there is none, NothingAcceptedError when it would be good for nothing.
+    pynetdicom's reactor is stopped before the first message: it could take the answer of a fast peer away, since both
+    look at one queue, and the flag that should keep them apart is checked before it is set.
     """
     ae = AE(ae_title=remote.calling_ae)
     ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
@@ -52,11 +74,12 @@ def associated(
     association = ae.associate(
         remote.host,
         remote.port,
-        contexts=[build_context(sop_class_uid, _SYNTAXES)],
+        contexts=list(contexts),
         ae_title=remote.ae_title,
+        max_pdu=_MAX_PDU,
         ext_neg=list(roles) or None,
         tls_args=(remote.tls, remote.host) if remote.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: opened.append(event.assoc.dul.socket.socket))],
+        evt_handlers=[(evt.EVT_CONN_OPEN, _note_connection, [opened])],
     )
     try:
         _demand(association, remote)
@@ -66,16 +89,25 @@ def associated(
         _end(association, opened)
 
 
+def _note_connection(event: evt.Event, opened: list[socket.socket]) -> None:
+    connection = event.assoc.dul.socket
+    if connection and connection.socket:
+        # An SR is smaller than one segment: Nagle's algorithm would hold it back for 40 ms.
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.append(connection.socket)
+
+
 def _demand(association: Association, remote: RemoteAE) -> None:
-    if not association.is_established:
-        why = "rejects the association" if association.is_rejected else "cannot be reached"
-        raise DestinationUnavailable(f"{remote} {why}")
-    if not association.accepted_contexts:
-        raise DestinationUnavailable(f"{remote} does not offer this service")
+    if association.is_established:
+        return
+    if association.rejected_contexts:
+        raise NothingAcceptedError
+    why = "rejects the association" if association.is_rejected else "cannot be reached"
+    raise DestinationUnavailable(f"{remote} {why}")
 
 
 def _stop_reactor(association: Association) -> None:
-    """Let the association's own thread come to rest before the first message (see destinations.storescu)."""
+    """Let the association's own thread come to rest."""
     association._reactor_checkpoint.clear()
     quiet_since = time.monotonic()
     while association.is_alive() and time.monotonic() - quiet_since < 0.01:

@@ -1,21 +1,15 @@
 """Storage SCU (PS3.4 annex B): sends DICOM files byte for byte over one association.
 
-pynetdicom's own `send_c_store` decodes and encodes again, and its reactor thread can take a fast peer's response
-away from it (both look at one queue, and the flag that should keep them apart is checked before it is set). So the
-reactor is stopped for good before the first message, and messages go through the DIMSE provider directly.
+pynetdicom's own `send_c_store` decodes and encodes again; so messages go through the DIMSE provider directly.
 """
 
 from __future__ import annotations
 
-import socket
 import struct
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from ssl import SSLContext
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -23,12 +17,13 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
-from pynetdicom import AE, build_context, evt
+from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
-from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Head, read_head
+from node.adapters.association import NothingAcceptedError, RemoteAE, associated, negotiated
+from node.core.part10 import Head, read_head
 from node.errors import BadInstance, DestinationUnavailable
 
 _EXPLICIT, _IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -39,19 +34,11 @@ _UNREADABLE = (
     OSError, struct.error, RecursionError, MemoryError, OverflowError,
 )  # fmt: skip
 _NO_CONTEXT = "no presentation context accepted for this SOP class and transfer syntax"
+_VERIFICATION = "1.2.840.10008.1.1"
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A Storage SCP."""
-
-    ae_title: str
-    host: str
-    port: int
-    calling_ae: str
-    timeout_seconds: float = 60
-    tls: SSLContext | None = None
+Peer = RemoteAE  # a Storage SCP
 
 
 @dataclass(frozen=True)
@@ -80,12 +67,13 @@ def send(peer: Peer, files: Sequence[tuple[Path, Head]]) -> Iterator[Answered]:
     for group in _groups(files):
         try:
             yield from _send_group(peer, group)
-        except _NothingAcceptedError:
+        except NothingAcceptedError:
             yield from (Answered(path, None, _NO_CONTEXT) for path, _ in group)
 
 
 def _send_group(peer: Peer, group: Sequence[tuple[Path, Head]]) -> Iterator[Answered]:
-    with _association(peer, {(head.sop_class_uid, head.transfer_syntax_uid) for _, head in group}) as association:
+    kinds = {(head.sop_class_uid, head.transfer_syntax_uid) for _, head in group}
+    with negotiated(peer, _contexts(kinds)) as association:
         for number, (path, head) in enumerate(group):
             try:
                 yield _send_one(association, peer, path, head, number % 0xFFFF + 1)
@@ -93,16 +81,12 @@ def _send_group(peer: Peer, group: Sequence[tuple[Path, Head]]) -> Iterator[Answ
                 yield Answered(path, None, str(bad))
 
 
-class _NothingAcceptedError(Exception):
-    """The peer accepted the association, but no presentation context: it will never take these objects."""
-
-
 def echo(peer: Peer) -> None:
     """C-ECHO. Raises DestinationUnavailable when the peer does not answer it."""
-    with _association(peer, {("1.2.840.10008.1.1", _IMPLICIT)}) as association:
+    with associated(peer, _VERIFICATION) as association:
         status = association.send_c_echo()
         if not status or status.Status != 0:
-            raise DestinationUnavailable(f"{_named(peer)} does not answer C-ECHO")
+            raise DestinationUnavailable(f"{peer} does not answer C-ECHO")
 
 
 def _groups(files: Iterable[tuple[Path, Head]]) -> Iterator[list[tuple[Path, Head]]]:
@@ -119,34 +103,6 @@ def _groups(files: Iterable[tuple[Path, Head]]) -> Iterator[list[tuple[Path, Hea
         yield group
 
 
-@contextmanager
-def _association(peer: Peer, kinds: set[tuple[str, str]]) -> Iterator[Association]:
-    ae = AE(ae_title=peer.calling_ae)
-    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = peer.timeout_seconds
-    ae.network_timeout = None
-    association = ae.associate(
-        peer.host,
-        peer.port,
-        contexts=_contexts(kinds),
-        ae_title=peer.ae_title,
-        max_pdu=262144,
-        tls_args=(peer.tls, peer.host) if peer.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
-    )
-    if not association.is_established and association.rejected_contexts:
-        raise _NothingAcceptedError
-    if not association.is_established:
-        why = "rejects the association" if association.is_rejected else "cannot be reached"
-        raise DestinationUnavailable(f"{_named(peer)} {why}")
-    try:
-        yield association
-    finally:
-        if association.is_established:
-            association.release()
-
-
 def _contexts(kinds: set[tuple[str, str]]) -> list[PresentationContext]:
     """One context per SOP class and transfer syntax, so that the peer can take each it knows (PS3.8 9.3.2.2)."""
     wanted = set(kinds)
@@ -156,29 +112,10 @@ def _contexts(kinds: set[tuple[str, str]]) -> list[PresentationContext]:
     return [build_context(sop_class, syntax) for sop_class, syntax in sorted(wanted)]
 
 
-def _no_delay(event: evt.Event) -> None:
-    """An SR is smaller than one segment: Nagle's algorithm would hold it back for 40 ms."""
-    transport = event.assoc.dul.socket
-    if transport and transport.socket:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _stop_reactor(association: Association) -> None:
-    """Let the association's own thread come to rest, so that it takes no response from the queue."""
-    association._reactor_checkpoint.clear()
-    quiet_since = time.monotonic()
-    while time.monotonic() - quiet_since < 0.01:
-        if not association._is_paused:
-            quiet_since = time.monotonic()
-        time.sleep(0.001)
-
-
 def _send_one(association: Association, peer: Peer, path: Path, head: Head, message_id: int) -> Answered:
     context = _context_for(association, head)
     if context is None or context.context_id is None:
         return Answered(path, None, _NO_CONTEXT)
-    if association._reactor_checkpoint.is_set():
-        _stop_reactor(association)
     request = C_STORE()
     request.MessageID = message_id
     request.AffectedSOPClassUID = UID(head.sop_class_uid)
@@ -191,7 +128,7 @@ def _send_one(association: Association, peer: Peer, path: Path, head: Head, mess
     if not isinstance(response, C_STORE) or status is None:
         if association.is_established:
             association.abort()
-        raise DestinationUnavailable(f"{_named(peer)} did not answer a C-STORE")
+        raise DestinationUnavailable(f"{peer} did not answer a C-STORE")
     comment: str | None = response.ErrorComment
     return Answered(path, status, comment if comment else "")
 
@@ -221,7 +158,3 @@ def _data_set(path: Path, head: Head, transfer_syntax_uid: str) -> bytes:
     except _UNREADABLE as broken:
         raise BadInstance("cannot be converted to the transfer syntax that the peer takes") from broken
     return buffer.getvalue()
-
-
-def _named(peer: Peer) -> str:
-    return f"{peer.ae_title}@{peer.host}:{peer.port}"
