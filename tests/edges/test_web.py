@@ -1,0 +1,120 @@
+"""HTTP: alive, ready and metrics, from the parts of a running node."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+
+from node.adapters.files import Files
+from node.errors import BadConfiguration
+from node.pipeline.models import Models
+from node.web import Health, Web
+from tests.fakes import FakeModels
+from tests.receiving import Store, encoded
+from tests.synthetic import Grid, mr_series
+
+
+@dataclass
+class Page:
+    """A running server and what a test may make of it."""
+
+    url: str
+    faults: dict[str, str] = field(default_factory=dict)
+    dead: list[str] = field(default_factory=list)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", timeout=60)
+
+
+class _Models(FakeModels):
+    def __init__(self, faults: dict[str, str]) -> None:
+        super().__init__()
+        self._faults = faults
+
+    def faults(self) -> dict[str, str]:
+        return self._faults
+
+
+@pytest.fixture
+def page(store: Store) -> Iterator[Page]:
+    made = Page("")
+    health = Health(store.database, store.files, cast("Models", _Models(made.faults)), lambda: made.dead)
+    web = Web(health, store.reception, 1 << 20)
+    made.url = f"http://127.0.0.1:{web.start('127.0.0.1', 0)}"
+    yield made
+    web.stop()
+
+
+def metric(page: Page, name: str) -> float:
+    (value,) = [line.split()[-1] for line in page.get("/metrics").text.splitlines() if line.startswith(f"{name} ")]
+    return float(value)
+
+
+def test_it_is_alive(page: Page) -> None:
+    answer = page.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "alive\n")
+
+
+def test_it_is_ready_when_nothing_speaks_against_it(page: Page) -> None:
+    answer = page.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": []})
+
+
+def test_a_model_whose_canary_failed_makes_it_unready_with_the_reason(page: Page) -> None:
+    page.faults["mri_core_head"] = "the canary's answer is another one"
+    answer = page.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["mri_core_head: the canary's answer is another one"]
+    assert 'mricore_model_ready{model="mri_core_head"} 0.0' in page.get("/metrics").text
+
+
+def test_a_listener_that_is_closed_makes_it_unready(page: Page) -> None:
+    page.dead.append("the DICOM listener is not open")
+    assert page.get("/readyz").json() == {"ready": False, "reasons": ["the DICOM listener is not open"]}
+
+
+def test_a_full_disk_makes_it_unready(store: Store) -> None:
+    full = Files(store.files.root, 1 << 60)
+    health = Health(store.database, full, cast("Models", FakeModels()), list)
+    assert health.unready() == ["less disk is free than storage.low_watermark"]
+
+
+def test_a_database_that_does_not_answer_makes_it_unready_and_not_broken(page: Page, store: Store) -> None:
+    database = store.folder / "node.db"
+    store.database.close()
+    for file in store.folder.glob("node.db*"):
+        file.rename(file.with_suffix(".away"))
+    database.mkdir()
+    answer = page.get("/readyz")
+    assert answer.status_code == 503
+    assert "database" in answer.json()["reasons"][0]
+    assert page.get("/healthz").status_code == 200
+    database.rmdir()
+
+
+def test_metrics_count_every_acknowledged_instance_and_the_residue(page: Page, store: Store) -> None:
+    for ds in mr_series(Grid(slices=3)):
+        store.receive(encoded(ds))
+    text = page.get("/metrics").text
+    assert 'mricore_ledger_instances{place="received"} 3.0' in text
+    assert 'mricore_ledger_instances{place="waiting"} 3.0' in text
+    assert metric(page, "mricore_ledger_residue_instances") == 0
+    assert metric(page, "mricore_storage_room_bytes") > 0
+
+
+def test_what_is_not_there_is_not_found(page: Page) -> None:
+    assert page.get("/nothing").status_code == 404
+
+
+def test_a_port_that_is_taken_names_the_key_and_the_cure(store: Store, tmp_path: Path) -> None:
+    health = Health(store.database, store.files, cast("Models", FakeModels()), list)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BadConfiguration, match=r"http\.port.*is in use.*Choose another port"):
+            Web(health, store.reception, 1 << 20).start("127.0.0.1", port)
