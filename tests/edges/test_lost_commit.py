@@ -25,7 +25,7 @@ class Wire:
     """Between node and database: hands everything on until it is told to swallow the answer to the next commit."""
 
     def __init__(self, port: int) -> None:
-        self._target, self.swallow = port, False
+        self._target, self.swallow, self._cut = port, False, False
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -44,11 +44,14 @@ class Wire:
     def _pass(self, source: socket.socket, sink: socket.socket, to_database: bool) -> None:
         with suppress(OSError), source, sink:
             while chunk := source.recv(1 << 16):
-                sink.sendall(chunk)
                 if to_database and self.swallow and b"COMMIT" in chunk:
-                    self.swallow = False
-                    sink.recv(1, socket.MSG_PEEK)  # the database has done it
-                    return
+                    self.swallow, self._cut = False, True
+                elif not to_database and self._cut and b"COMMIT" in chunk:  # the database says that it has done it
+                    self._cut = False
+                    break
+                sink.sendall(chunk)
+            for one in (source, sink):
+                one.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads the other way; closing would not
 
 
 @contextmanager
@@ -77,6 +80,7 @@ def test_an_instance_whose_commit_was_not_answered_is_kept_and_its_second_try_is
             assert reception.receive(SENDER, *vars(sent[1]).values()).status == SUCCESS
             wire.swallow = True
             assert reception.receive(*one).status == OUT_OF_RESOURCES
+            assert not wire.swallow
             assert reception.receive(*one).status == SUCCESS
             assert reception.receive(SENDER, *vars(sent[2]).values()).status == SUCCESS
             with database.reading() as connection:
