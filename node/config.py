@@ -256,7 +256,10 @@ def _overlay(values: dict[str, Any], environment: Any) -> None:
     for name, value in environment.items():
         section, separator, key = name.removeprefix("MRICORE_").partition("__")
         if name.startswith("MRICORE_") and separator:
-            values.setdefault(section.lower(), {})[key.lower()] = value
+            there = values.setdefault(section.lower(), {})
+            if not isinstance(there, dict):
+                raise BadConfiguration(name, f"{section.lower()} is no section of single values", "Write it in the file")
+            there[key.lower()] = value
 
 
 def _named(where: str, wrong: ValidationError) -> BadConfiguration:
