@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
 from ssl import SSLContext
+from time import monotonic
 from urllib.parse import urlsplit
 
 import structlog

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from node.adapters.database import Database
+from node.adapters.database import Database, processes
 from node.adapters.database import jobs as rows
-from node.core.jobs import Job, wait_before
+from node.adapters.database.claims import Claimant, claim
+from node.core.jobs import EVERY_NTH_BY_AGE, Job, wait_before
 from node.core.states import JobState
 from node.errors import NodeError, NotProcessable, Permanent, Retryable, StoreUnavailable
 from node.pipeline.commitment import Commitments
@@ -24,6 +26,8 @@ _log = structlog.get_logger(__name__)
 
 _LONGEST_SLEEP_S = 1.0  # other processes may create work without being able to wake this one
 _CANARY_EVERY_S = 60.0
+_BEAT_EVERY_S = 3.0
+SILENT_S = 15.0  # without a sign of life: with a beat's time and a look's, jobs change hands within 20 s
 
 
 class _Loop:
@@ -41,10 +45,14 @@ class _Loop:
     def wake(self) -> None:
         self._woken.set()
 
-    def stop(self, grace_seconds: float) -> None:
-        """Finish what is being done, as far as the grace goes; what is cut off is taken up at the next start."""
+    def ask_to_stop(self) -> None:
+        """Begin nothing new."""
         self._stopping.set()
         self._woken.set()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Finish what is being done, as far as the grace goes; what is cut off is taken up at the next start."""
+        self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join(grace_seconds)
 
@@ -107,25 +115,38 @@ class _Outcome:
 class Worker(_Loop):
     """Attempts jobs, one at a time."""
 
-    def __init__(self, name: str, database: Database, work: Work, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        work: Work,
+        clock: Callable[[], datetime],
+        claimant: Claimant | None = None,
+        made: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`made` is called when a job's results wait for a worker that delivers."""
         super().__init__(name, clock)
         self._database, self._work = database, work
+        self._claimant, self._made = claimant or Claimant(), made
+        self._turn = 0
         self._owed: _Outcome | None = None
 
     def _step(self) -> float:
         if self._owed:
             self._write(self._owed)
-        job = rows.claim(self._database, self._clock())
+        by_age = self._turn % EVERY_NTH_BY_AGE == EVERY_NTH_BY_AGE - 1
+        job = claim(self._database, self._clock(), self._claimant, by_age=by_age)
         if job is None:
             return _LONGEST_SLEEP_S
+        self._turn += 1
         self._attempt(job)
         return 0.0
 
     def _attempt(self, job: Job) -> None:
         try:
-            sentence = self._work.attempt(job)
+            sentence = self._do(job)
         except JobGoneError:
-            return
+            _log.info("job gone", job_id=job.id, reason="canceled, superseded, or taken over by another process")
         except NotProcessable as unfit:
             self._finish(job, JobState.NOT_PROCESSABLE, str(unfit))
         except Permanent as final:
@@ -137,7 +158,18 @@ class Worker(_Loop):
             _log.exception("job broke", job_id=job.id)
             self._finish(job, JobState.FAILED, "the node failed on it: see the log for this job")
         else:
-            self._finish(job, JobState.COMPLETED, sentence)
+            if sentence is not None:
+                self._finish(job, JobState.COMPLETED, sentence)
+
+    def _do(self, job: Job) -> str | None:
+        """The sentence that completes the job; None when somebody else delivers."""
+        self._work.make(job)
+        if self._claimant.delivers:
+            return self._work.deliver(job)
+        if not rows.hand_on(self._database, job, self._clock()):
+            raise JobGoneError
+        self._made()
+        return None
 
     def _finish(self, job: Job, state: JobState, reason: str, next_try_at: datetime | None = None) -> None:
         self._write(_Outcome(job, state, reason, next_try_at))
@@ -146,10 +178,20 @@ class Worker(_Loop):
         """What the database does not take now is written before the next job: it would stay in progress for ever."""
         self._owed = outcome
         job, state, reason = outcome.job, outcome.state, outcome.reason
-        rows.finish(
-            self._database, job.id, state, reason, self._clock(), actor="worker", next_try_at=outcome.next_try_at
+        taken = rows.finish(
+            self._database,
+            job.id,
+            state,
+            reason,
+            self._clock(),
+            actor="worker",
+            next_try_at=outcome.next_try_at,
+            claim=job.claim,
         )
         self._owed = None
+        if not taken:
+            _log.info("job gone", job_id=job.id, reason="what came of the attempt does not count any more")
+            return
         _log.info(
             "job",
             job_id=job.id,
@@ -158,6 +200,48 @@ class Worker(_Loop):
             state=state.value,
             reason=reason,
         )
+
+
+class Watchdog(_Loop):
+    """Gives this process' sign of life, and takes up the jobs of processes that give none.
+
+    Only one that could itself beat all the while may say that another is silent: after a database was away, everybody
+    is, and nobody is dead.
+    """
+
+    def __init__(
+        self, database: Database, process_id: str, clock: Callable[[], datetime], taken_up: Callable[[], None]
+    ) -> None:
+        super().__init__("watchdog", clock)
+        self._database, self._process, self._taken_up = database, process_id, taken_up
+        self._beating_since: float | None = None
+        self._last = 0.0
+
+    def arrive(self) -> None:
+        """Enlist this process; what it had in progress when it ended last time is taken up at once."""
+        if taken := processes.arrive(self._database, self._process, self._clock()):
+            _log.info("jobs of the last run taken up", jobs=taken)
+
+    def leave(self) -> None:
+        """Hand back what could not be finished."""
+        if left := processes.leave(self._database, self._process, self._clock()):
+            _log.info("jobs handed back", jobs=left)
+
+    def _step(self) -> float:
+        if not processes.beat(self._database, self._process):
+            _log.warning("this process had been given up: others took its jobs")
+        now = time.monotonic()
+        if self._beating_since is None or now - self._last > SILENT_S / 2:
+            self._beating_since = now
+        self._last = now
+        if now - self._beating_since >= SILENT_S:
+            self._bury()
+        return _BEAT_EVERY_S
+
+    def _bury(self) -> None:
+        if taken := processes.bury(self._database, self._process, SILENT_S, self._clock()):
+            _log.warning("jobs of a dead process taken up", jobs=taken)
+            self._taken_up()
 
 
 class Reporter(_Loop):

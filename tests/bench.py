@@ -13,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
+from node.adapters.database import claims, processes
 from node.adapters.database import jobs as job_rows
 from node.adapters.database.tables import job
 from node.adapters.decoding import Decoder
@@ -107,7 +108,7 @@ class Bench:
             return connection.execute(select(job).where(job.c.id == job_id)).one()
 
     def claim(self) -> Job:
-        claimed = job_rows.claim(self.store.database, self.clock())
+        claimed = claims.claim(self.store.database, self.clock(), claims.Claimant("node"))
         assert claimed is not None
         return claimed
 
@@ -122,7 +123,7 @@ class Bench:
         """A node that starts on what this one left."""
         self.store.close()
         store = open_store(self.store.folder, self.clock)
-        job_rows.release_interrupted(store.database, self.clock())
+        processes.arrive(store.database, "node", self.clock())
         return Bench(store, self.clock, self.decoder, self.rule_set, self.models, self.out)
 
 

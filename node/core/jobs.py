@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from node.core.states import JobState, Stage
@@ -41,6 +42,8 @@ class Job:
     attempts: int
     created_at: datetime
     supersedes: int | None  # the job of the version before, whose result this one replaces
+    claim: int = 0  # how often it was claimed: what an attempt writes counts only while this is its number
+    cut_off: int = 0  # attempts in a row that ended with their process
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,80 @@ def wait_before(attempts: int, jitter: float) -> timedelta:
     """How long to wait before the next attempt: doubling from 2 s, at most 15 min, spread by `jitter` in 0..1."""
     wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts, 16)), _LONGEST_WAIT)
     return wait * (0.75 + 0.5 * jitter)
+
+
+MOST_CUT_OFF = 3  # attempts in a row that end their process before a job is set aside
+SET_ASIDE = f"its attempts ended the worker {MOST_CUT_OFF} times"
+EVERY_NTH_BY_AGE = 8  # one claim of so many goes to whoever waits longest: nothing starves
+
+_RANKS = {"stat": 0, "routine": 1, "low": 2}
+RANKS = tuple(_RANKS.values())
+_MAKE, _DELIVER, _BETWEEN = "make ", "send ", "\t"
+
+
+def rank(priority: str) -> int:
+    """Whose turn it is first."""
+    return _RANKS.get(priority, _RANKS["routine"])
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a job waits for: its model, or once its results are kept, its destinations. Jobs of one lane keep order;
+    one lane never waits for another."""
+
+    model: str = ""
+    destinations: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{_MAKE}{self.model}" if self.model else f"{_DELIVER}{_BETWEEN.join(sorted(self.destinations))}"
+
+    @classmethod
+    def read(cls, text: str) -> Lane:
+        if text.startswith(_MAKE):
+            return cls(model=text.removeprefix(_MAKE))
+        return cls(destinations=tuple(one for one in text.removeprefix(_DELIVER).split(_BETWEEN) if one))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many jobs may be in progress at once for one model, and for one destination; 0: as many as there are."""
+
+    model: int = 0
+    destination: int = 0
+    models: Mapping[str, int] = field(default_factory=dict)  # those that differ
+
+
+@dataclass(frozen=True)
+class Paused:
+    """What takes no jobs at present."""
+
+    models: frozenset[str] = frozenset()
+    destinations: frozenset[str] = frozenset()
+
+
+def is_open(lane: Lane, running: Mapping[Lane, int], limits: Limits, paused: Paused) -> bool:
+    """Whether a job of this lane may be claimed. A job that can go to one destination of several is not held up."""
+    if lane.model:
+        limit = limits.models.get(lane.model, limits.model)
+        return lane.model not in paused.models and (not limit or running.get(lane, 0) < limit)
+    if lane.destinations and paused.destinations.issuperset(lane.destinations):
+        return False
+    return not limits.destination or all(_sent_to(one, running) < limits.destination for one in lane.destinations)
+
+
+def _sent_to(destination: str, running: Mapping[Lane, int]) -> int:
+    return sum(number for lane, number in running.items() if destination in lane.destinations)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The job of one lane and rank that was due first."""
+
+    id: int
+    rank: int
+    due_at: datetime
+
+
+def in_turn(candidates: Sequence[Candidate], *, by_age: bool) -> list[Candidate]:
+    """Stat before routine before low, each by age; or by age alone."""
+    return sorted(candidates, key=lambda one: (0 if by_age else one.rank, one.due_at, one.id))

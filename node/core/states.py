@@ -40,6 +40,7 @@ class Stage(StrEnum):
 
     INFER = "infer"
     ENCODE = "encode"
+    CHECK = "check"
     DELIVER = "deliver"
 
 

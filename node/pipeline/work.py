@@ -2,12 +2,14 @@
 
     infer ─▶ encode ─▶ check ─▶ keep ─▶ deliver
 
-A result that the check finds wrong never leaves. What was kept is kept as it is: a second attempt finds the same
-bytes, since results are a function of sources, model and rules.
+A result that the check finds wrong never leaves. Labels are durable before anything is encoded, results before
+anything is delivered, so a second attempt begins where the first was cut off. Repeating a step is harmless: results
+are a function of sources, model and rules. Between steps an attempt asks whether the job is still its own.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,11 +17,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node import __version__
-from node.adapters.database import Database
+from node.adapters.database import Database, claims, pauses
 from node.adapters.database import jobs as rows
 from node.adapters.database.series import instances
 from node.adapters.decoding import Decoder
@@ -30,11 +34,14 @@ from node.core.jobs import Finding, Job, MadeResult
 from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
 from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
-from node.errors import NotProcessable, ResultRejected
+from node.errors import DestinationUnavailable, ModelFailed, NotProcessable, ResultRejected
 from node.pipeline.delivery import Delivering
+from node.pipeline.inferred import Inferred
 from node.pipeline.models import Models
 
 _log = structlog.get_logger(__name__)
+
+_ASK_EVERY_S = 0.5  # whether the job is still ours, while a model works on it
 
 
 class JobGoneError(Exception):
@@ -67,6 +74,34 @@ class Stopwatch:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - begin, 4)
 
 
+class _Answer:
+    """The answer of a call that may be given up: a thread of its own waits for it."""
+
+    def __init__(self, ask: Callable[[], NDArray[np.uint8]]) -> None:
+        self._ask = ask
+        self._labels: NDArray[np.uint8] | None = None
+        self._fault: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._labels = self._ask()
+        except Exception as fault:  # noqa: BLE001 # raised again where the answer is waited for
+            self._fault = fault
+
+    def there(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> NDArray[np.uint8]:
+        if self._fault is not None:
+            raise self._fault
+        if self._labels is None:
+            raise ModelFailed("the model's answer was lost")
+        return self._labels
+
+
 @dataclass(frozen=True)
 class Work:
     """What an attempt needs."""
@@ -85,18 +120,30 @@ class Work:
 
         Raises a Retryable to wait, a Permanent to stop, JobGoneError when the job was taken away.
         """
-        watch = Stopwatch()
+        self.make(job)
+        return self.deliver(job)
+
+    def make(self, job: Job) -> None:
+        """Make the results, unless an earlier attempt kept them. Raises as `attempt` does."""
         if not rows.results(self.database, job.id):
-            self._make(job, watch)
+            self._make(job, Stopwatch())
+
+    def deliver(self, job: Job) -> str:
+        """Deliver what is not delivered yet; the sentence that completes the job. Raises as `attempt` does."""
+        watch = Stopwatch()
         self._enter(job, Stage.DELIVER)
         try:
             with watch.measuring("deliver"):
-                return self.delivery.deliver(job)
+                sentence = self.delivery.deliver(job)
         finally:
             rows.note_seconds(self.database, job.id, watch.seconds)
+        if held_up := pauses.held_up(self.database, job.id):
+            said = "; ".join(f"{one.name} is paused since {one.at:%Y-%m-%d %H:%M} UTC" for one in held_up)
+            raise DestinationUnavailable(said)
+        return sentence
 
     def _enter(self, job: Job, stage: Stage) -> None:
-        if not rows.enter(self.database, job.id, stage):
+        if not rows.enter(self.database, job, stage):
             raise JobGoneError
 
     def _make(self, job: Job, watch: Stopwatch) -> None:
@@ -104,16 +151,34 @@ class Work:
             self._enter(job, Stage.INFER)
             prepared = self._prepare(job)
             pixels = self.decoder.decode(prepared.volume, prepared.paths)
-            labels = self.models.infer(prepared.card, pixels.as_uint16(), f"job-{job.id}")
+            inferred = Inferred.of(self._folder(job), prepared.card, prepared.inputs_sha256, prepared.volume.key)
+            labels = inferred.find()
+            if labels is None:
+                labels = self._infer(job, prepared.card, pixels.as_uint16())
+                inferred.keep(labels)
         with watch.measuring("encode"):
             self._enter(job, Stage.ENCODE)
             origin = self._origin(job, prepared)
             made = encode(prepared.volume, prepared.sources, labels, pixels.values, origin)
             seg, sr = to_bytes(made.seg), to_bytes(made.sr)
+        with watch.measuring("check"):
+            self._enter(job, Stage.CHECK)
             differences = verify(seg, prepared.sources, prepared.volume, labels, prepared.card)
             if differences:
                 raise ResultRejected(f"the SEG is not what the model said: {differences[0]}")
         self._keep(job, made, (seg, sr), prepared.card, watch)
+        inferred.drop()
+
+    def _infer(self, job: Job, card: Card, slices: NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """Labels from the model. When the job is taken away meanwhile nobody waits for the answer."""
+        answer = _Answer(lambda: self.models.infer(card, slices, f"job-{job.id}"))
+        while not answer.there(_ASK_EVERY_S):
+            if not claims.still_claimed(self.database, job):
+                raise JobGoneError
+        return answer.result()
+
+    def _folder(self, job: Job) -> Path:
+        return self.results / f"job-{job.id:08d}"
 
     def _prepare(self, job: Job) -> Prepared:
         card = self.models.card(job.model, job.model_version)
@@ -153,10 +218,10 @@ class Work:
         return next((Predecessor(one.series_instance_uid, one.sop_instance_uid) for one in documents), None)
 
     def _keep(self, job: Job, made: Results, encoded: tuple[bytes, bytes], card: Card, watch: Stopwatch) -> None:
-        folder = self.results / f"job-{job.id:08d}"
         kept = []
         for kind, ds, content in zip(("SEG", "SR"), (made.seg, made.sr), encoded, strict=True):
-            path = folder / f"{kind.lower()}.dcm"
+            # Named by the claim: an attempt that was given up, and writes late, writes beside what was kept.
+            path = self._folder(job) / f"{kind.lower()}-{job.claim}.dcm"
             digest = write_whole(path, content)
             kept.append(
                 MadeResult(
@@ -170,7 +235,8 @@ class Work:
                 )
             )
         findings = [Finding(one.number, one.label, _rounded(one.volume_ml)) for one in made.measurements]
-        rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version)
+        if not rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version):
+            raise JobGoneError
 
 
 def _demand_input(card: Card, volume: Volume, headers: Iterable[Dataset]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.adapters.database import Database, jobs, series, trace
+from node.adapters.database import Database, claims, jobs, processes, series, trace
 from node.adapters.database.balance import balance
 from node.adapters.database.ledger import Ledger, broken_chains
 from node.core.arrival import Arrival
@@ -96,7 +96,7 @@ def test_a_series_goes_from_waiting_to_a_delivered_job_and_the_balance_follows(d
     series.remember_facts(database, {"2.1": {"version": 1, "name": "é"}})
     assert series.settle(database, seen, verdict("m1"), LATER)
     assert not series.settle(database, seen, verdict("m1"), LATER)  # somebody was faster
-    job = jobs.claim(database, LATER)
+    job = claims.claim(database, LATER)
     assert job
     assert (job.model, job.state, job.stage) == ("m1", JobState.IN_PROGRESS, Stage.INFER)
     made = [MadeResult("SEG", "1.2", "3.1", "3.2", "p", "c" * 64, 5)]
@@ -117,7 +117,7 @@ def test_a_late_instance_reopens_the_series_and_the_new_job_supersedes_the_old_o
     seen = series.waiting(database, "3")
     assert seen
     series.settle(database, seen, verdict("m3"), LATER)
-    first = jobs.claim(database, LATER)
+    first = claims.claim(database, LATER)
     assert first
     jobs.finish(database, first.id, JobState.COMPLETED, "delivered", LATER)
     ledger.record([arrival("3.2", "3")])
@@ -126,7 +126,7 @@ def test_a_late_instance_reopens_the_series_and_the_new_job_supersedes_the_old_o
     assert reopened
     assert reopened.version == 2
     series.settle(database, reopened, verdict("m3"), LATER)
-    second = jobs.claim(database, LATER)
+    second = claims.claim(database, LATER)
     assert second
     assert (second.version, second.supersedes) == (2, first.id)
     jobs.finish(database, second.id, JobState.COMPLETED, "delivered", LATER)
@@ -152,11 +152,12 @@ def test_what_was_in_progress_when_the_node_ended_is_taken_up_again(database: Da
     seen = series.waiting(database, "5")
     assert seen
     series.settle(database, seen, verdict("m5"), LATER)
-    job = jobs.claim(database, LATER)
+    processes.arrive(database, "node", LATER)
+    job = claims.claim(database, LATER, claims.Claimant("node"))
     assert job
-    assert jobs.claim(database, LATER) is None
-    jobs.release_interrupted(database, LATER)
-    again = jobs.claim(database, LATER)
+    assert claims.claim(database, LATER) is None
+    assert processes.arrive(database, "node", LATER) == 1
+    again = claims.claim(database, LATER)
     assert again
     assert (again.id, again.attempts) == (job.id, 2)
     jobs.finish(database, again.id, JobState.FAILED, "end", LATER)

@@ -38,7 +38,7 @@ def test_a_series_becomes_a_segmentation_and_a_report_that_are_delivered_in_this
     made = rows.results(bench.store.database, job.id)
     assert [(one.kind, (bench.store.folder / "results" / one.path).read_bytes()) for one in made] == bench.out.taken
     row = bench.row(job.id)
-    assert set(row.seconds) == {"infer", "encode", "deliver"}
+    assert set(row.seconds) == {"infer", "encode", "check", "deliver"}
     assert [segment["label"] for segment in row.segments] == ["Head", "Brain"]
 
 

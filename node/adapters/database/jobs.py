@@ -1,69 +1,40 @@
-"""Jobs and deliveries: claim, record, retry. One transaction each."""
+"""Jobs and deliveries: record, retry. One transaction each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from node.adapters.database.engine import Database
+from node.adapters.database.engine_tables import pause
 from node.adapters.database.tables import change, delivery, job, result
-from node.core.jobs import Delivery, Finding, Job, MadeResult
+from node.core.jobs import Delivery, Finding, Job, Lane, MadeResult
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, Stage, may_step
 
 SUPERSEDED_BY_VERSION = "a newer version of the series takes its place"
 
-_ORDER = case({"stat": 0, "routine": 1, "low": 2}, value=job.c.priority, else_=1)
 
-
-def claim(database: Database, now: datetime) -> Job | None:
-    """Take the next job that is due: by priority, then by age. None when there is none."""
-    wanted = (
-        select(job)
-        .where(job.c.state == JobState.SCHEDULED, (job.c.next_try_at.is_(None)) | (job.c.next_try_at <= now))
-        .order_by(_ORDER, job.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+def enter(database: Database, claimed: Job, stage: Stage) -> bool:
+    """Note the stage that begins. False when the job is another's, or nobody's, by now: stop working on it."""
     with database.transaction() as connection:
-        row = connection.execute(wanted).first()
-        if row is None:
-            return None
-        connection.execute(
-            update(job)
-            .where(job.c.id == row.id)
-            .values(
-                state=JobState.IN_PROGRESS,
-                stage=row.stage or Stage.INFER,
-                attempts=job.c.attempts + 1,
-                started_at=func.coalesce(job.c.started_at, now),
-                next_try_at=None,
-                reason="",
-            )
-        )
-        claimed = connection.execute(select(job).where(job.c.id == row.id)).one()
-        return _job(claimed)
-
-
-def release_interrupted(database: Database, now: datetime) -> int:
-    """At start: what was in progress when the last process ended is taken up again."""
-    reason = "the node stopped in the middle of it"
-    with database.transaction() as connection:
-        rows = connection.execute(select(job.c.id).where(job.c.state == JobState.IN_PROGRESS)).all()
-        for row in rows:
-            connection.execute(update(job).where(job.c.id == row.id).values(state=JobState.SCHEDULED, reason=reason))
-            note_change(connection, row.id, "node", JobState.SCHEDULED, reason, now)
-    return len(rows)
-
-
-def enter(database: Database, job_id: int, stage: Stage) -> bool:
-    """Note the stage that begins. False when the job is not in progress any more: stop working on it."""
-    with database.transaction() as connection:
-        changed = connection.execute(
-            update(job).where(job.c.id == job_id, job.c.state == JobState.IN_PROGRESS).values(stage=stage)
-        )
+        changed = connection.execute(update(job).where(_claimed(claimed)).values(stage=stage))
         return bool(changed.rowcount)
+
+
+def hand_on(database: Database, claimed: Job, now: datetime) -> bool:
+    """The results are kept: whoever delivers may take it from here. False when the job is another's by now."""
+    with database.transaction() as connection:
+        values = {"state": JobState.SCHEDULED, "next_try_at": now, "owner": None, "cut_off": 0}
+        values["attempts"] = job.c.attempts - 1  # it is the same attempt that goes on
+        return bool(connection.execute(update(job).where(_claimed(claimed)).values(**values)).rowcount)
+
+
+def _claimed(by: Job) -> ColumnElement[bool]:
+    """A fence: an attempt whose job was taken from it writes nothing more."""
+    return (job.c.id == by.id) & (job.c.claim == by.claim) & (job.c.state == JobState.IN_PROGRESS)
 
 
 def finish(
@@ -75,13 +46,22 @@ def finish(
     *,
     actor: str = "worker",
     next_try_at: datetime | None = None,
+    claim: int | None = None,
 ) -> bool:
-    """Leave a state by the table in core.states. False when somebody else moved the job meanwhile."""
+    """Leave a state by the table in core.states. False when somebody else moved the job meanwhile.
+
+    With the number of a claim, only an attempt that still has the job may do so.
+    """
     with database.transaction() as connection:
-        before = connection.scalar(select(job.c.state).where(job.c.id == job_id).with_for_update())
-        if before is None or not may_step(JobState(before), state):
+        before = connection.execute(
+            select(job.c.state, job.c.claim).where(job.c.id == job_id).with_for_update()
+        ).first()
+        if before is None or not may_step(JobState(before.state), state):
             return False
-        values: dict[str, object] = {"state": state, "reason": reason, "next_try_at": next_try_at}
+        if claim is not None and (before.claim != claim or before.state != JobState.IN_PROGRESS):
+            return False
+        values: dict[str, object] = {"state": state, "reason": reason, "owner": None, "cut_off": 0}
+        values["next_try_at"] = (next_try_at or now) if state is JobState.SCHEDULED else None
         values["finished_at"] = None if state in OPEN_JOBS else now
         connection.execute(update(job).where(job.c.id == job_id).values(**values))
         note_change(connection, job_id, actor, state, reason, now)
@@ -128,10 +108,16 @@ def keep_results(
     findings: Sequence[Finding],
     seconds: Mapping[str, float],
     model_version: str,
-) -> None:
-    """Write the results and what is to be delivered where; a repeated attempt finds its own rows and leaves them."""
+) -> bool:
+    """Write the results and what is to be delivered where; a repeated attempt finds its own rows and leaves them.
+
+    False when the job is another's by now: nothing was written.
+    """
     segments = [{"number": one.number, "label": one.label, "volume_ml": one.volume_ml} for one in findings]
+    lane = str(Lane(destinations=kept.destinations))
     with database.transaction() as connection:
+        if connection.execute(select(job.c.id).where(_claimed(kept)).with_for_update()).first() is None:
+            return False
         there = {row.kind for row in connection.execute(select(result.c.kind).where(result.c.job_id == kept.id))}
         for one in made:
             if one.kind not in there:
@@ -139,8 +125,11 @@ def keep_results(
         connection.execute(
             update(job)
             .where(job.c.id == kept.id)
-            .values(segments=segments, seconds=dict(seconds), stage=Stage.DELIVER, model_version=model_version)
+            .values(
+                segments=segments, seconds=dict(seconds), stage=Stage.DELIVER, model_version=model_version, lane=lane
+            )
         )
+    return True
 
 
 def _keep_result(connection: Connection, kept: Job, one: MadeResult) -> None:
@@ -189,11 +178,19 @@ def results(database: Database, job_id: int) -> list[MadeResult]:
 
 
 def to_deliver(database: Database, job_id: int) -> list[Delivery]:
-    """What is still to be sent, in the order in which results were made: the SEG before the SR that refers to it."""
+    """What is still to be sent, in the order in which results were made: the SEG before the SR that refers to it.
+
+    A destination that is paused gets nothing.
+    """
+    paused = select(pause.c.name).where(pause.c.kind == "destination")
     wanted = (
         select(delivery, result.c.kind, result.c.sop_class_uid, result.c.sop_instance_uid, result.c.path)
         .join(result, delivery.c.result_id == result.c.id)
-        .where(result.c.job_id == job_id, delivery.c.state == DeliveryState.WAITING)
+        .where(
+            result.c.job_id == job_id,
+            delivery.c.state == DeliveryState.WAITING,
+            delivery.c.destination.not_in(paused),
+        )
         .order_by(delivery.c.destination, result.c.id)
     )
     with database.reading() as connection:
@@ -227,10 +224,11 @@ def refused(database: Database, job_id: int) -> list[tuple[str, str]]:
 def get(database: Database, job_id: int) -> Job | None:
     with database.reading() as connection:
         row = connection.execute(select(job).where(job.c.id == job_id)).first()
-        return _job(row) if row else None
+        return read(row) if row else None
 
 
-def _job(row: Row[tuple[object, ...]]) -> Job:
+def read(row: Row[Any]) -> Job:
+    """A job from its row."""
     return Job(
         id=row.id,
         series_instance_uid=row.series_instance_uid,
@@ -248,4 +246,6 @@ def _job(row: Row[tuple[object, ...]]) -> Job:
         attempts=row.attempts,
         created_at=row.created_at,
         supersedes=row.supersedes,
+        claim=row.claim,
+        cut_off=row.cut_off,
     )

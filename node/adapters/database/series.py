@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, inser
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
 from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
-from node.core.jobs import NewJob
+from node.core.jobs import Lane, NewJob, rank
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
 
 
@@ -219,6 +219,9 @@ def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datet
             seconds={},
             segments=[],
             supersedes=before,
+            next_try_at=now,
+            lane=str(Lane(model=new.model)),
+            rank=rank(new.priority),
         )
     )
     key = created.inserted_primary_key

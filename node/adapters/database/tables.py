@@ -174,8 +174,13 @@ job = Table(
     Column("seconds", JSON, nullable=False, default=dict),  # per stage
     Column("segments", JSON, nullable=False, default=list),  # number, label, volume_ml, mean
     Column("supersedes", Integer, ForeignKey("job.id")),
+    Column("lane", Text, nullable=False, default="", server_default=""),  # core.jobs.Lane: what it waits for
+    Column("rank", Integer, nullable=False, default=1, server_default="1"),  # of its priority
+    Column("owner", String(64)),  # the process that works on it
+    Column("claim", Integer, nullable=False, default=0, server_default="0"),  # number of its last claim
+    Column("cut_off", Integer, nullable=False, default=0, server_default="0"),  # attempts that ended their process
     Index(None, "series_instance_uid"),
-    Index(None, "state", "next_try_at"),
+    Index(None, "state", "lane", "rank", "next_try_at", "id"),  # the next one of 100 000 is found at once
     UniqueConstraint("series_instance_uid", "version", "model", "volume"),
 )
 

@@ -1,0 +1,142 @@
+"""Claims: which job is next, and whose it is. Claims come one after the other, so limits hold exactly.
+
+A claim costs the same for one waiting job and for 100 000: the index gives the first due of each lane and rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, func, literal, select, text, union_all, update
+from sqlalchemy.sql.selectable import CompoundSelect
+
+from node.adapters.database import pauses
+from node.adapters.database.engine import Database
+from node.adapters.database.jobs import read
+from node.adapters.database.tables import job
+from node.core.jobs import RANKS, Candidate, Job, Lane, Limits, in_turn, is_open
+from node.core.states import JobState, Stage
+
+_ONE_AT_A_TIME = 0x6D726901  # any number that nobody else locks
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who claims, and what."""
+
+    owner: str = ""  # the process
+    makes: bool = True  # jobs whose results are to be made
+    delivers: bool = True  # jobs whose results are made
+    limits: Limits = field(default_factory=Limits)
+
+    def takes(self, lane: Lane) -> bool:
+        return self.makes if lane.model else self.delivers
+
+
+def claim(database: Database, now: datetime, claimant: Claimant | None = None, *, by_age: bool = False) -> Job | None:
+    """Take the next job that is due. None when there is none that this claimant may have."""
+    who = claimant or Claimant()
+    with database.transaction() as connection:
+        _wait_for_others(connection)
+        lanes = _open_lanes(connection, who)
+        for one in in_turn(_candidates(connection, lanes, now) if lanes else [], by_age=by_age):
+            if taken := _take(connection, one.id, who.owner, now):
+                return taken
+    return None
+
+
+def claim_this(database: Database, job_id: int, now: datetime, claimant: Claimant) -> Job | None:
+    """Take one job, if it is due and may be had."""
+    with database.transaction() as connection:
+        _wait_for_others(connection)
+        lane = connection.scalar(
+            select(job.c.lane).where(job.c.id == job_id, job.c.state == JobState.SCHEDULED, job.c.next_try_at <= now)
+        )
+        if lane is None or Lane.read(lane) not in _allowed(connection, [Lane.read(lane)], claimant):
+            return None
+        return _take(connection, job_id, claimant.owner, now)
+
+
+def still_claimed(database: Database, claimed: Job) -> bool:
+    """Whether an attempt may go on."""
+    mine = (job.c.id == claimed.id) & (job.c.claim == claimed.claim) & (job.c.state == JobState.IN_PROGRESS)
+    with database.reading() as connection:
+        return connection.scalar(select(func.count()).select_from(job).where(mine)) == 1
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """SQLite's writers take turns already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+
+
+# Each step of the recursion is one look into the index, however many jobs a lane has.
+_LANES = text(
+    "WITH RECURSIVE found(lane) AS (SELECT MIN(lane) FROM job WHERE state = :state UNION ALL "
+    "SELECT (SELECT MIN(job.lane) FROM job WHERE job.state = :state AND job.lane > found.lane) "
+    "FROM found WHERE found.lane IS NOT NULL) SELECT lane FROM found WHERE lane IS NOT NULL"
+)
+
+
+def _open_lanes(connection: Connection, who: Claimant) -> list[Lane]:
+    waiting = connection.execute(_LANES, {"state": JobState.SCHEDULED.value})
+    return _allowed(connection, [Lane.read(row.lane) for row in waiting], who)
+
+
+def _allowed(connection: Connection, lanes: Sequence[Lane], who: Claimant) -> list[Lane]:
+    mine = [lane for lane in lanes if who.takes(lane)]
+    if not mine:
+        return []
+    paused = pauses.read(connection)
+    counted = connection.execute(
+        select(job.c.lane, func.count()).where(job.c.state == JobState.IN_PROGRESS).group_by(job.c.lane)
+    )
+    running = {Lane.read(lane): int(number) for lane, number in counted}
+    return [lane for lane in mine if is_open(lane, running, who.limits, paused)]
+
+
+def _candidates(connection: Connection, lanes: Sequence[Lane], now: datetime) -> list[Candidate]:
+    rows = connection.execute(_firsts(lanes, now))
+    return [Candidate(row.id, row.rank, row.next_try_at) for row in rows]
+
+
+def _firsts(lanes: Sequence[Lane], now: datetime) -> CompoundSelect[tuple[int, int, datetime]]:
+    firsts = []
+    for lane in lanes:
+        for rank in RANKS:
+            one = (
+                select(job.c.id, literal(rank).label("rank"), job.c.next_try_at)
+                .where(
+                    job.c.state == JobState.SCHEDULED,
+                    job.c.lane == str(lane),
+                    job.c.rank == rank,
+                    job.c.next_try_at <= now,
+                )
+                .order_by(job.c.next_try_at, job.c.id)
+                .limit(1)
+                .subquery()
+            )
+            firsts.append(select(one.c.id, one.c.rank, one.c.next_try_at))
+    return union_all(*firsts)
+
+
+def _take(connection: Connection, job_id: int, owner: str, now: datetime) -> Job | None:
+    taken = connection.execute(
+        update(job)
+        .where(job.c.id == job_id, job.c.state == JobState.SCHEDULED)
+        .values(
+            state=JobState.IN_PROGRESS,
+            stage=func.coalesce(job.c.stage, Stage.INFER),
+            attempts=job.c.attempts + 1,
+            started_at=func.coalesce(job.c.started_at, now),
+            next_try_at=None,
+            reason="",
+            owner=owner or None,
+            claim=job.c.claim + 1,
+        )
+    )
+    if not taken.rowcount:
+        return None  # canceled or superseded at this moment
+    return read(connection.execute(select(job).where(job.c.id == job_id)).one())
