@@ -30,7 +30,7 @@ def send(paths: tuple[Path, ...], to: str, calling_ae: str, timeout: float) -> N
     from node.core.status import Meaning, meaning
 
     parts = _PEER.fullmatch(to)
-    if parts is None:
+    if parts is None or int(parts["port"]) > 65535:
         raise Usage(f"--to {to}: write AE@HOST:PORT, e.g. MRICORE@127.0.0.1:11112")
     peer = Peer(parts["ae"], parts["host"].strip("[]"), int(parts["port"]), calling_ae, timeout_seconds=timeout)
     found = find(paths)
