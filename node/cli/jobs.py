@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from node.adapters.database import Database, trace
+from node.adapters.database import Database, pauses, trace
 from node.adapters.database import jobs as rows
+from node.adapters.database import processes as process_rows
 from node.app import utc_now
 from node.cli import config_option, json_option
 from node.cli.tables import moment, show, show_json
@@ -78,6 +79,55 @@ def cancel(job_id: int, reason: str, config: Path | None) -> None:
     if not rows.finish(_database(config), job_id, JobState.CANCELED, reason, utc_now(), actor="command line"):
         raise NotProcessable(f"job {job_id} cannot be canceled: it does not exist, or is finished")
     click.echo(f"job {job_id} is canceled")
+
+
+@jobs.command()
+@click.option("--model", "models", multiple=True, help="This model gets no more jobs.")
+@click.option("--destination", "destinations", multiple=True, help="This destination gets no more objects.")
+@config_option
+def pause(models: tuple[str, ...], destinations: tuple[str, ...], config: Path | None) -> None:
+    """Begin no more jobs of a model, or send no more to a destination. What is in progress goes on.
+
+    Without an option: show what is paused.
+    """
+    database = _database(config)
+    if not models and not destinations:
+        found = pauses.listed(database)
+        show(("paused", "name", "since", "by"), [(one.kind, one.name, moment(one.at), one.actor) for one in found])
+        return
+    for kind, name in _named(models, destinations):
+        there = pauses.pause(database, kind, name, "command line", utc_now())
+        click.echo(f"{kind} {name} is paused" if there else f"{kind} {name} was paused already")
+
+
+@jobs.command()
+@click.option("--model", "models", multiple=True, help="This model gets jobs again.")
+@click.option("--destination", "destinations", multiple=True, help="This destination gets objects again.")
+@config_option
+def resume(models: tuple[str, ...], destinations: tuple[str, ...], config: Path | None) -> None:
+    """End a pause: what waited for it is due at once."""
+    if not models and not destinations:
+        raise click.UsageError("name a --model or a --destination; `mricore-node jobs pause` shows what is paused")
+    database = _database(config)
+    for kind, name in _named(models, destinations):
+        there = pauses.resume(database, kind, name, utc_now())
+        click.echo(f"{kind} {name} goes on" if there else f"{kind} {name} was not paused")
+
+
+@jobs.command()
+@config_option
+@json_option
+def processes(config: Path | None, as_json: bool) -> None:
+    """List the processes that work, with the seconds since each one's last sign of life."""
+    living = process_rows.living(_database(config))
+    if as_json:
+        show_json(living)
+        return
+    show(("process", "seconds"), [(name, f"{silent:.1f}") for name, silent in sorted(living.items())])
+
+
+def _named(models: tuple[str, ...], destinations: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(pauses.MODEL, one) for one in models] + [(pauses.DESTINATION, one) for one in destinations]
 
 
 def _database(config: Path | None) -> Database:

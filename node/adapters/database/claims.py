@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import Connection, func, literal, select, text, union_all, update
+from sqlalchemy import Connection, bindparam, func, literal, select, text, union_all, update
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from node.adapters.database import pauses
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import read
-from node.adapters.database.tables import job
+from node.adapters.database.tables import Moment, job
 from node.core.jobs import RANKS, Candidate, Job, Lane, Limits, in_turn, is_open
 from node.core.states import JobState, Stage
 
@@ -98,12 +99,13 @@ def _allowed(connection: Connection, lanes: Sequence[Lane], who: Claimant) -> li
 
 
 def _candidates(connection: Connection, lanes: Sequence[Lane], now: datetime) -> list[Candidate]:
-    rows = connection.execute(_firsts(lanes, now))
+    rows = connection.execute(_firsts(tuple(lanes)), {"now": now})
     return [Candidate(row.id, row.rank, row.next_try_at) for row in rows]
 
 
-def _firsts(lanes: Sequence[Lane], now: datetime) -> CompoundSelect[tuple[int, int, datetime]]:
-    firsts = []
+@lru_cache(maxsize=256)  # the lanes are nearly always the same, and building the statement costs more than running it
+def _firsts(lanes: tuple[Lane, ...]) -> CompoundSelect[tuple[int, int, datetime]]:
+    firsts, now = [], bindparam("now", type_=Moment())
     for lane in lanes:
         for rank in RANKS:
             one = (
