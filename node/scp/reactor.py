@@ -12,7 +12,6 @@ import os
 import select
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,15 +26,14 @@ from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE
 
 from node.core.status import OUT_OF_RESOURCES
 from node.scp.dimse import P_DATA_TF, Command, Fragment, fragments, read_command, store_response
+from node.scp.pdus import PduReader
 
 _log = structlog.get_logger(__name__)
 
-_HEADER = struct.Struct(">BBL")
 _MAX_PDU = 64 << 20  # a peer may ignore our maximum, not our memory
 _MAX_REQUEST = 1 << 20  # before the association is established
 _MAX_COMMAND = 1 << 16
 _MOST_FRAGMENTS = 1 << 16  # in one PDU, and of one command
-_STEP = 1 << 20  # memory grows with what has come, not with what a PDU's header says
 _IDLE_S = 0.25  # how often an idle association looks at its timers
 _ESTABLISHED = "Sta6"
 
@@ -106,7 +104,7 @@ class StorageReactor(DULServiceProvider):
         self._begin, self._stall_seconds = begin, stall_seconds
         self._waking = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._buffer = bytearray(1 << 17)
+        self._reader = PduReader()
         self._undecided: list[bytes] = []  # PDUs of a message whose command is not whole yet
         self._command = bytearray()
         self._foreign = False  # within a message that is not ours
@@ -146,13 +144,16 @@ class StorageReactor(DULServiceProvider):
         connection = self.socket.socket if self.socket else None
         if connection is None or self.state_machine.current_state == "Sta13":
             return bool(super()._is_transport_event())
-        pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
-        if not pending and not self._readable(connection):
+        if not self._readable(connection):
             return False
         self._read()
+        while (self._storing or self._undecided) and not self.event_queue.qsize() and self._readable(connection):
+            self._read()  # the rest of a message is on its way
         return True
 
     def _readable(self, connection: socket.socket) -> bool:
+        if self._reader.buffered or (isinstance(connection, ssl.SSLSocket) and connection.pending()):
+            return True
         try:
             waiting = 0.0 if self.event_queue.qsize() else _IDLE_S
             ready, _, _ = select.select([connection.fileno(), self._wake], [], [], waiting)
@@ -180,37 +181,12 @@ class StorageReactor(DULServiceProvider):
             self._pass_on(bytes(pdu))
 
     def _next_pdu(self) -> memoryview | None:
-        """One whole PDU in the reused buffer; None when the connection ended or stalled within it."""
-        if not self._fill(0, 6):
-            return None
-        _, _, length = _HEADER.unpack_from(self._buffer)
-        if length > (_MAX_PDU if self.state_machine.current_state == _ESTABLISHED else _MAX_REQUEST):
-            return None
-        at, end = 6, length + 6
-        while at < end:
-            upto = min(end, max(len(self._buffer), at + _STEP))
-            if len(self._buffer) < upto:
-                self._buffer.extend(bytes(upto - len(self._buffer)))
-            if not self._fill(at, upto - at):
-                return None
-            at = upto
-        return memoryview(self._buffer)[:end]
-
-    def _fill(self, at: int, count: int) -> bool:
         connection = self.socket.socket if self.socket else None
-        view = memoryview(self._buffer)
-        try:
-            while count and connection is not None:
-                # Most senders leave Nagle's algorithm on: without an immediate acknowledgement each of their
-                # messages waits for our delayed one, 40 ms. The kernel forgets this option, so it is set each time.
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-                read = connection.recv_into(view[at : at + count], count)
-                if not read:
-                    return False
-                at, count = at + read, count - read
-        except OSError:  # reset, or silent longer than SO_RCVTIMEO in the middle of a PDU
-            return False
-        return connection is not None
+        if connection is None:
+            return None
+        return self._reader.next(
+            connection, _MAX_PDU if self.state_machine.current_state == _ESTABLISHED else _MAX_REQUEST
+        )
 
     def _pass_on(self, pdu: bytes) -> None:
         """Hand a PDU to pynetdicom's state machine; one it cannot decode aborts the association (Evt19)."""
