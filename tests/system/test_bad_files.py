@@ -64,8 +64,8 @@ def let_complete(bench: Bench) -> None:
 def attempt_all(bench: Bench) -> dict[str, str]:
     """Series Instance UID → what became of its job, as the worker would say it."""
     said: dict[str, str] = {}
-    for job in bench.jobs():
-        assert bench.claim().id == job.id
+    for _ in bench.jobs():
+        job = bench.claim()
         try:
             said[job.series_instance_uid] = bench.work.attempt(job)
         except Exception as fault:  # noqa: BLE001 # the test looks at its kind

@@ -31,7 +31,7 @@ SLICES = 32
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A phantom head, as files; the middle slices last, so that however slow the machine is a gap shows until the end."""
+    """A phantom head, as files; the middle slices last: a gap shows until the end, however slow the machine is."""
     folder = tmp_path_factory.mktemp("phantom")
     made = phantom.instances(phantom.voxels(), when=datetime(2026, 1, 5, 9, 30))  # noqa: DTZ001 # DICOM has no zone here
     paths = []
