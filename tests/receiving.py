@@ -113,10 +113,15 @@ class Store:
 
 
 def open_store(
-    folder: Path, clock: Callable[[], datetime] | None = None, *, chain: str = "MRICORE", low_watermark: int = 0
+    folder: Path,
+    clock: Callable[[], datetime] | None = None,
+    *,
+    chain: str = "MRICORE",
+    low_watermark: int = 0,
+    url: str = "",
 ) -> Store:
     """A reception on what lies in the folder already, as after a start of the node."""
-    database = Database(f"sqlite:///{folder / 'node.db'}")
+    database = Database(url or f"sqlite:///{folder / 'node.db'}")
     database.migrate()
     files = Files(folder / "instances", low_watermark)
     told = clock or Clock()
