@@ -69,6 +69,49 @@ class Weights:
     parameters: int
 
 
+class Normalize(StrEnum):
+    """What the network's image is, once each slice spans 0..1. Not in a checkpoint: whoever trained it knows."""
+
+    IMAGENET = "imagenet"  # minus (.485, .456, .406), over (.229, .224, .225): the authors' training script
+    UNIT = "unit"  # 0..1 as it is: the authors' README
+    MINMAX = "minmax"  # stretched to 0..1 once more, as the authors do for MedSAM; here the same as unit
+
+
+class Contrast(StrEnum):
+    """What becomes 0 and 1 of each slice."""
+
+    MINMAX = "minmax"  # its least and greatest value once resized: the authors' data set
+    PERCENTILES = "percentiles"  # the 0.5th and the 99th percentile; what lies outside is clipped
+
+
+class PosEmbedSource(StrEnum):
+    """Where the position embedding comes from; the official loader drops the checkpoint's."""
+
+    CHECKPOINT = "checkpoint"  # of the file itself, resized where the grid differs
+    SAM = "sam"  # of Meta's ViT-B: what the official builder does with pretrained_sam=True
+    ZEROS = "zeros"  # none: what the official builder does with pretrained_sam=False
+
+
+class NeckSource(StrEnum):
+    """Where the neck behind the encoder comes from; a DINOv2 teacher has none."""
+
+    STATE_DICT = "state_dict"  # of the file itself
+    SAM = "sam"  # of Meta's ViT-B
+    NONE = "none"  # no neck: features are the tokens before it
+
+
+@dataclass(frozen=True)
+class Network:
+    """What `models export` must be told of a checkpoint: stated, never guessed."""
+
+    image_size: int  # pixels of a side, as it was trained
+    normalize: Normalize
+    contrast: Contrast
+    pos_embed_source: PosEmbedSource
+    neck_source: NeckSource
+    checkpoint_sha256: str  # of the file that was exported; empty before
+
+
 @dataclass(frozen=True)
 class Card:
     """A model card, read from card.yaml."""
@@ -85,6 +128,7 @@ class Card:
     algorithm_family: Code
     canary_sha256: str  # of the label bytes that the canary input must give
     sha256: str  # of the card's own bytes
+    network: Network | None = None  # of a model made by `models export`
 
 
 _YAML = YAML(typ="safe", pure=True)
@@ -135,11 +179,26 @@ def parse_card(content: bytes, where: str) -> Card:
         algorithm_family=_code(read.section("algorithm_family")),
         canary_sha256=read.section("canary").text("sha256"),
         sha256=hashlib.sha256(content).hexdigest(),
+        network=_network(read.section("network")) if read.has("network") else None,
     )
 
 
 def _code(read: _Reader) -> Code:
     return Code(read.text("value"), read.text("scheme"), read.text("meaning"))
+
+
+def _network(read: _Reader) -> Network:
+    size = read.integer("image_size")
+    if size < 16 or size % 16:
+        raise BadConfiguration(read.at("image_size"), f"{size} is no multiple of 16")
+    return Network(
+        image_size=size,
+        normalize=Normalize(read.choice("normalize", Normalize)),
+        contrast=Contrast(read.choice("contrast", Contrast)),
+        pos_embed_source=PosEmbedSource(read.choice("pos_embed_source", PosEmbedSource)),
+        neck_source=NeckSource(read.choice("neck_source", NeckSource)),
+        checkpoint_sha256=read.text("checkpoint_sha256") if read.has("checkpoint_sha256") else "",
+    )
 
 
 def _segment(read: _Reader) -> Segment:
@@ -177,6 +236,15 @@ class _Reader:
 
     def text(self, key: str) -> str:
         return cast("str", self._value(key, str, "text (put it in quotes)")).strip()
+
+    def has(self, key: str) -> bool:
+        return key in self._raw
+
+    def choice(self, key: str, among: type[StrEnum]) -> str:
+        said = self.text(key)
+        if said not in tuple(among):
+            raise BadConfiguration(self.at(key), f"{said!r} is not one of {', '.join(among)}")
+        return said
 
     def integer(self, key: str) -> int:
         return cast("int", self._value(key, int, "a whole number"))

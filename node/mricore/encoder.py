@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +25,12 @@ class PatchEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over (B, N, width), without relative positions: MRI-CORE switches SAM's off."""
+    """Self-attention over a grid (B, R, C, width), without relative positions: MRI-CORE switches SAM's off.
+
+    In windows, SAM pads the grid at the bottom and right to whole windows. The padded positions of a window are all
+    the same vector and their answers are cut off, so that they are merged here: one key and value with the weight of
+    all of them (ln n added to its logit). This is the same sum, and only real tokens are projected.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -31,10 +38,46 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        query, key, value = (split_heads(part, self.heads) for part in self.qkv(tokens).chunk(3, dim=-1))
-        out: Tensor = self.proj(join_heads(functional.scaled_dot_product_attention(query, key, value)))
+    def forward(self, tokens: Tensor, padding: Tensor, window: int) -> Tensor:
+        """`padding` (width,) is what a padded position holds; `window` in tokens, 0 for the whole grid at once."""
+        qkv = self.qkv(tokens)
+        if window:
+            padded = self.qkv(padding)
+            down, across = _spans(tokens.shape[1], window), _spans(tokens.shape[2], window)
+            bands = [[self._windows(qkv[:, r, c], padded, window) for c in across] for r in down]
+            seen = torch.cat([torch.cat(band, 2) for band in bands], 1)
+        else:
+            seen = self._among(qkv.flatten(1, 2), None, 0).reshape(tokens.shape)
+        out: Tensor = self.proj(seen)
         return out
+
+    def _windows(self, qkv: Tensor, padded: Tensor, window: int) -> Tensor:
+        """Attention in each window of a part of the grid (B, R, C, 3 * width) that has windows of one size only."""
+        batch, rows, columns, width = qkv.shape
+        high, wide = min(rows, window), min(columns, window)
+        down, across = rows // high, columns // wide
+        windows = qkv.reshape(batch, down, high, across, wide, width).transpose(2, 3)
+        seen = self._among(windows.reshape(-1, high * wide, width), padded, window * window - high * wide)
+        grid = seen.reshape(batch, down, across, high, wide, width // 3).transpose(2, 3)
+        return grid.reshape(batch, rows, columns, width // 3)
+
+    def _among(self, qkv: Tensor, padded: Tensor | None, count: int) -> Tensor:
+        """Attention of tokens (B, N, 3 * width) on themselves and on `count` padded positions."""
+        query, key, value = (split_heads(part, self.heads) for part in qkv.chunk(3, dim=-1))
+        if padded is None or not count:
+            return join_heads(functional.scaled_dot_product_attention(query, key, value))
+        _, more_key, more_value = (
+            split_heads(part.expand(len(qkv), 1, -1), self.heads) for part in padded.chunk(3, dim=-1)
+        )
+        weight = torch.tensor([0.0] * qkv.shape[1] + [math.log(count)], dtype=qkv.dtype, device=qkv.device)
+        key, value = torch.cat([key, more_key], 2), torch.cat([value, more_value], 2)
+        return join_heads(functional.scaled_dot_product_attention(query, key, value, weight[None, None, None]))
+
+
+def _spans(side: int, window: int) -> list[slice]:
+    """The part of a side that whole windows cover, and the rest."""
+    whole = side - side % window
+    return [slice(start, end) for start, end in ((0, whole), (whole, side)) if end > start]
 
 
 class Perceptron(nn.Module):
@@ -51,7 +94,7 @@ class Perceptron(nn.Module):
 
 
 class Block(nn.Module):
-    """A transformer block over (B, g, g, width), global (`window` 0) or in windows of `window` tokens."""
+    """A transformer block over a grid (B, R, C, width), global (`window` 0) or in windows of `window` tokens."""
 
     def __init__(self, config: NetworkConfig, number: int) -> None:
         super().__init__()
@@ -68,38 +111,16 @@ class Block(nn.Module):
             self.MLP_Adapter = Adapter(width, config.encoder_bottleneck, skip=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        batch, side = tokens.shape[0], tokens.shape[1]
-        tokens = tokens + self._merge(self._attend(self._partition(tokens)), batch, side)
+        # SAM norms before it pads, MRI-CORE after: a padded position holds the norm of zero, which is the norm's bias.
+        seen = self.attn(self.norm1(tokens), self.norm1.bias, self.window)
+        if self.Space_Adapter is not None:
+            seen = self.Space_Adapter(seen)
+        tokens = tokens + seen
         normal = self.norm2(tokens)
         tokens = tokens + self.mlp(normal)
         if self.MLP_Adapter is not None:
             tokens = tokens + 0.5 * self.MLP_Adapter(normal)
         return tokens
-
-    def _attend(self, windows: Tensor) -> Tensor:
-        # The norm comes after the padding (SAM: before), so that padded positions hold the norm's bias, not zero.
-        out: Tensor = self.attn(self.norm1(windows))
-        return out if self.Space_Adapter is None else self.Space_Adapter(out)
-
-    def _partition(self, tokens: Tensor) -> Tensor:
-        """(B, g, g, width) to (B * windows, tokens of a window, width), padded at the bottom and right."""
-        batch, side, _, width = tokens.shape
-        if not self.window:
-            return tokens.reshape(batch, side * side, width)
-        pad = -side % self.window
-        across = (side + pad) // self.window
-        padded = functional.pad(tokens, (0, 0, 0, pad, 0, pad)) if pad else tokens
-        windows = padded.reshape(batch, across, self.window, across, self.window, width).transpose(2, 3)
-        return windows.reshape(batch * across * across, self.window * self.window, width)
-
-    def _merge(self, windows: Tensor, batch: int, side: int) -> Tensor:
-        """The way back from `_partition`; the padding is cut off."""
-        width = windows.shape[-1]
-        if not self.window:
-            return windows.reshape(batch, side, side, width)
-        across = (side + -side % self.window) // self.window
-        grid = windows.reshape(batch, across, across, self.window, self.window, width).transpose(2, 3)
-        return grid.reshape(batch, across * self.window, across * self.window, width)[:, :side, :side]
 
 
 class ImageEncoder(nn.Module):

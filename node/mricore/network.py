@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from node.errors import BadConfiguration
+from node.mricore.accounting import account
 from node.mricore.config import NetworkConfig
 from node.mricore.decoder import MaskDecoder
 from node.mricore.encoder import ImageEncoder
@@ -62,7 +62,7 @@ class Network(nn.Module):
         return logits
 
 
-_NEVER_CALLED = re.compile(
+NEVER_CALLED = re.compile(
     r"\.Depth_Adapter\.|\.rel_pos_[hw]$|^prompt_encoder\.(point_embeddings|not_a_point_embed|mask_downscaling)\."
     r"|^mask_decoder\.(iou_prediction_head|output_hypernetworks_mlps\.0)\."
 )
@@ -72,12 +72,5 @@ _NEVER_CALLED = re.compile(
 def load_state(network: Network, state: Mapping[str, Tensor], where: str) -> None:
     """Load a fine-tuned SAM-style state dict. Raises BadConfiguration unless every tensor is accounted for."""
     wanted = network.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    unknown = sorted(key for key in state.keys() - wanted.keys() if not _NEVER_CALLED.search(key))
-    misshapen = sorted(key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape)
-    for fault, keys in (("lacks", missing), ("has unknown", unknown), ("has another shape for", misshapen)):
-        if keys:
-            raise BadConfiguration(where, f"the state dict {fault} {keys[0]} and {len(keys) - 1} more tensors")
-    if bad := [key for key in wanted if not torch.isfinite(state[key]).all()]:
-        raise BadConfiguration(where, f"{bad[0]} holds values that are not finite")
+    account(state, wanted, NEVER_CALLED, where)
     network.load_state_dict({key: state[key] for key in wanted})

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra `models`")
 
+from torch import Tensor  # noqa: E402
+
 from node.errors import BadConfiguration  # noqa: E402
 from node.mricore.config import HEAD, MRI_CORE  # noqa: E402
+from node.mricore.encoder import Block  # noqa: E402
 from node.mricore.network import Network, load_state  # noqa: E402
-
-GOLDEN = Path(__file__).parents[3] / "shared" / "data" / "golden"
-
-
-def golden_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The tensor that the golden vectors were made with (one generator per tensor, seeded by its name)."""
-    drawn = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
-    if len(shape) == 1:
-        made = 0.1 * drawn + (1 if key.endswith("weight") else 0)
-    elif "pos_embed" in key:
-        made = 0.1 * drawn
-    elif "gaussian_matrix" in key or (len(shape) == 2 and ("token" in key or "embed" in key)):
-        made = drawn
-    else:
-        fan = shape[0] if len(shape) == 4 and "output_upscaling" in key else np.prod(shape[1:])
-        made = drawn / np.sqrt(fan)
-    return np.asarray(made, np.float32)
+from tests.models.checkpoints import GOLDEN, SMALL, golden_array, listed  # noqa: E402
 
 
 def relative(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -40,7 +25,7 @@ def relative(found: np.ndarray, wanted: np.ndarray) -> float:
 def golden_network(size: int, classes: int) -> Network:
     network = Network(replace(MRI_CORE, image_size=size, classes=classes)).eval()
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    load_state(network, {key: torch.from_numpy(golden_tensor(key, shapes[key])) for key in shapes}, "golden")
+    load_state(network, {key: torch.from_numpy(golden_array(key, shapes[key])) for key in shapes}, "golden")
     return network
 
 
@@ -69,8 +54,7 @@ def test_it_agrees_with_the_official_code(size: int, classes: int, file: str) ->
 def test_the_state_dict_of_the_authors_is_accounted_for_tensor_by_tensor() -> None:
     if not GOLDEN.is_dir():
         pytest.skip("the golden vectors are not beside the repository (shared/data/golden)")
-    listed = [line.split("\t")[:2] for line in (GOLDEN / "keys_full.txt").read_text().splitlines() if line[0] != "#"]
-    state = {key: torch.zeros([int(n) for n in shape.strip("(,)").split(",") if n.strip()]) for key, shape in listed}
+    state = {key: torch.zeros(shape) for key, shape in listed("keys_full.txt").items()}
     load_state(Network(MRI_CORE), state, "keys_full.txt")
 
 
@@ -92,3 +76,39 @@ def test_a_state_dict_that_does_not_fit_is_refused(fault: str) -> None:
 
 def test_the_demonstration_network_is_small() -> None:
     assert sum(each.numel() for each in Network(HEAD).parameters()) < 5_000_000
+
+
+@pytest.mark.parametrize("side", [2, 6, 7, 8])
+def test_merged_padding_gives_what_padded_windows_give(side: int) -> None:
+    """Window 3: sides with no padding, one row of it, two rows, and a grid smaller than a window."""
+    block = Block(replace(SMALL, width=48), 0).eval()
+    with torch.inference_mode():
+        for key, weights in block.named_parameters():
+            weights.copy_(torch.from_numpy(golden_array(key, tuple(weights.shape))))
+        tokens = torch.from_numpy(golden_array("tokens", (2, side, side, 48)))
+        assert relative(block(tokens).numpy(), padded_block(block, tokens).numpy()) < 2e-6
+
+
+def padded_block(block: Block, tokens: Tensor) -> Tensor:
+    """The block as the authors compute it: every padded position has a key and a value of its own."""
+    batch, side, _, width = tokens.shape
+    pad = -side % block.window
+    padded = torch.nn.functional.pad(tokens, (0, 0, 0, pad, 0, pad))
+    seen = torch.zeros_like(padded)
+    for top in range(0, side + pad, block.window):
+        for left in range(0, side + pad, block.window):
+            part = (slice(None), slice(top, top + block.window), slice(left, left + block.window))
+            normal = block.norm1(padded[part].reshape(batch, -1, width))
+            query, key, value = (
+                each.reshape(batch, -1, block.attn.heads, width // block.attn.heads).transpose(1, 2)
+                for each in block.attn.qkv(normal).chunk(3, -1)
+            )
+            shares = (query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(-1)
+            out = block.attn.proj((shares @ value).transpose(1, 2).reshape(batch, -1, width))
+            assert block.Space_Adapter is not None
+            seen[part] = block.Space_Adapter(out).reshape(batch, block.window, block.window, width)
+    tokens = tokens + seen[:, :side, :side]
+    normal = block.norm2(tokens)
+    assert block.MLP_Adapter is not None
+    made: Tensor = tokens + block.mlp(normal) + 0.5 * block.MLP_Adapter(normal)
+    return made

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from node.mricore.checkpoint import contents
 from node.mricore.network import Network
 from node.mricore.segmenter import Segmenter, normalise
 from node.mricore.training.augment import moved, relit
@@ -133,7 +134,8 @@ def _progress(done: int, steps: int, loss: float, seconds_a_step: float) -> str:
 def _keep(segmenter: Segmenter, optimizer: torch.optim.Optimizer, path: Path, steps: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save({"steps": steps, "network": segmenter.network.state_dict(), "optimizer": optimizer.state_dict()}, part)
+    kept = {**contents(segmenter.network), "steps": steps, "optimizer": optimizer.state_dict()}
+    torch.save(kept, part)
     part.replace(path)
 
 
