@@ -39,12 +39,15 @@ from node.config import DestinationSettings, Settings
 from node.core.completion import Policy
 from node.core.jobs import Limits as JobLimits
 from node.core.rules import RuleSet, check_rule_set, parse_rule_set
+from node.core.windows import Window
 from node.errors import BadConfiguration, ModelUnavailable, StoreUnavailable
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.commitment import Commitments
 from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.evidence import Evidence, SourceQueries
+from node.pipeline.gate import Policy as DeliveryPolicy
+from node.pipeline.gate import Proof
 from node.pipeline.models import Models
 from node.pipeline.procedure_steps import ProcedureSteps
 from node.pipeline.reception import Reception
@@ -52,6 +55,7 @@ from node.pipeline.work import Work
 from node.scp import Admission, Listener, Source
 from node.scp.admission import Caller, Refusal
 from node.scp.commitment import commitment
+from node.scp.commitment_report import commitment_reports
 from node.scp.contexts import Service
 from node.scp.mpps import mpps
 from node.scp.server import Limits
@@ -82,6 +86,7 @@ class Node:
         self._client = _client(settings, self._triton)
         self.models = Models(self._models_on_disk, self._client, settings.triton.deadline_seconds)
         self._decoder = Decoder()
+        self._delivering = self._delivery()
         self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
         self._clerk = Clerk(self._completion(), clock, self._job_created)
         self._watchdog = Watchdog(self.database, settings.process_id, clock, self._job_created)
@@ -259,6 +264,8 @@ class Node:
             commitments = Commitments(self.database, self.files, self._clock, _reports(self.settings), self._report)
             self._reporter = Reporter(commitments, self._clock)
             services.append(commitment(commitments))
+        if any(one.proof == "commitment" for one in self.settings.destination):
+            services.append(commitment_reports(self._delivering.promises))
         return services
 
     def _report(self) -> None:
@@ -293,15 +300,26 @@ class Node:
             longest_seconds=completion.longest_seconds,
         )
 
+    def _delivery(self) -> Delivering:
+        settings = self.settings
+        built = [build_destination(one, settings.node.ae_title) for one in settings.destination]
+        return Delivering(
+            self.database,
+            self.results,
+            {one.name: one for one in built},
+            self._clock,
+            policies={one.name: _policy(one) for one in settings.destination},
+            groups={group.name: group.members for group in settings.destination_group},
+        )
+
     def _work(self) -> Work:
-        destinations = [build_destination(one, self.settings.node.ae_title) for one in self.settings.destination]
         return Work(
             database=self.database,
             files=self.files,
             results=self.results,
             decoder=self._decoder,
             models=self.models,
-            delivery=Delivering(self.database, self.results, {one.name: one for one in destinations}, self._clock),
+            delivery=self._delivering,
             clock=self._clock,
             device_serial_number=self.settings.node.ae_title,
         )
@@ -315,7 +333,7 @@ def _read_rules(settings: Settings, models: tuple[Model, ...]) -> RuleSet:
     files = read_rule_files(settings.rules.directory)
     rule_set = parse_rule_set(files)
     cards = {model.card.name: model.card for model in models}
-    for mistake in check_rule_set(files, models=cards, destinations=[one.name for one in settings.destination]):
+    for mistake in check_rule_set(files, models=cards, destinations=settings.destination_names):
         _log.warning("rules", reason=str(mistake))
     return rule_set
 
@@ -353,7 +371,16 @@ def build_destination(settings: DestinationSettings, calling_ae: str) -> Destina
             return OrthancDestination(one.name, orthanc, labels=one.labels, reads_back=reads_back)
         case "dicom":
             peer = Peer(one.ae_title or "", one.host, one.port, calling_ae, one.timeout_seconds, tls)
-            return DicomPeer(one.name, peer)
+            return DicomPeer(one.name, peer, reads_back=reads_back)
+
+
+def _policy(one: DestinationSettings) -> DeliveryPolicy:
+    return DeliveryPolicy(
+        windows=tuple(Window.read(window) for window in one.windows),
+        max_parallel=one.max_parallel,
+        proof=Proof(one.proof),
+        commitment=timedelta(seconds=one.commitment_seconds),
+    )
 
 
 def _client_tls(one: DestinationSettings) -> SSLContext:

@@ -214,6 +214,11 @@ class Settings(_Section):
         return f"{socket.gethostname()[:32]}-{_STARTED}"
 
     @property
+    def destination_names(self) -> list[str]:
+        """What rules may name."""
+        return [*(one.name for one in self.destination), *(group.name for group in self.destination_group)]
+
+    @property
     def instances(self) -> Path:
         return Path(self.storage.url.removeprefix("file:")) if self.storage.url else self.node.data_dir / "instances"
 
@@ -258,7 +263,9 @@ def _overlay(values: dict[str, Any], environment: Any) -> None:
         if name.startswith("MRICORE_") and separator:
             there = values.setdefault(section.lower(), {})
             if not isinstance(there, dict):
-                raise BadConfiguration(name, f"{section.lower()} is no section of single values", "Write it in the file")
+                raise BadConfiguration(
+                    name, f"{section.lower()} is no section of single values", "Write it in the file"
+                )
             there[key.lower()] = value
 
 
@@ -302,6 +309,11 @@ def _check_destinations(where: str, settings: Settings) -> None:
         for member in group.members:
             if member not in {one.name for one in settings.destination}:
                 raise BadConfiguration(f"{at}.members", f"there is no destination {member}")
+    listed = {one.ae_title for one in settings.source}
+    for one in settings.destination:
+        if one.proof == "commitment" and one.ae_title not in listed and settings.dicom.accept == "listed":
+            cure = f'Add a [[source]] with ae_title = "{one.ae_title}"'
+            raise BadConfiguration(f"{where}: destination {one.name}.proof", "its reports would be rejected", cure)
     names = [group.name for group in settings.destination_group]
     if len(set(names)) < len(names):
         raise BadConfiguration(f"{where}: destination_group", "two groups have one name")

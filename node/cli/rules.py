@@ -46,7 +46,7 @@ def check(directory: Path | None, config: Path | None) -> None:
 def mistakes_of(files: dict[str, str], settings: Settings) -> tuple[Mistake, ...]:
     """What is wrong with rule files, given this node's models and destinations."""
     cards = {model.card.name: model.card for model in read_repository(settings.triton.models)}
-    return check_rule_set(files, models=cards, destinations=[one.name for one in settings.destination])
+    return check_rule_set(files, models=cards, destinations=settings.destination_names)
 
 
 @rules.command("explain")

@@ -102,6 +102,35 @@ def event(transaction_uid: str, report: Report) -> tuple[int, Dataset]:
     return (_FAILURES if report.failed else _ALL_COMMITTED), ds
 
 
+def action(transaction_uid: str, references: Sequence[Reference]) -> Dataset:
+    """Action information of the N-ACTION that asks for storage commitment (PS3.4 table J.3.2-1)."""
+    ds = Dataset()
+    ds.TransactionUID = transaction_uid
+    ds.ReferencedSOPSequence = [_item(one) for one in references]
+    return ds
+
+
+def read_report(ds: Dataset) -> tuple[str, Report] | Fault:
+    """Transaction UID and what became of it, of an N-EVENT-REPORT; never raises, whatever it holds.
+
+    Which of them failed is said item by item; the Event Type ID says nothing more.
+    """
+    read = Elements(ds)
+    uid = read.first("TransactionUID")
+    if not 0 < len(uid) <= _UID_AT_MOST:
+        return Fault(INVALID_ARGUMENT, "no Transaction UID")
+    kept = [_reference(one) for one in read.items("ReferencedSOPSequence", _INSTANCES_AT_MOST)]
+    failed = [
+        (_reference(one), one.integer("FailureReason", "US") or PROCESSING_FAILURE)
+        for one in read.items("FailedSOPSequence", _INSTANCES_AT_MOST)
+    ]
+    return uid, Report(tuple(kept), tuple(failed))
+
+
+def _reference(item: Elements) -> Reference:
+    return Reference(item.first("ReferencedSOPClassUID"), item.first("ReferencedSOPInstanceUID"))
+
+
 def _item(one: Reference, reason: int | None = None) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.sop_class_uid, one.sop_instance_uid

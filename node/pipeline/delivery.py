@@ -1,20 +1,34 @@
-"""Delivery: what is not delivered yet goes out, destination by destination, and every answer is kept."""
+"""Delivery: what is not delivered yet goes out, to every destination on its own, and every answer is kept."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
 from node.adapters.database import Database
 from node.adapters.database import jobs as rows
-from node.adapters.destinations import Destination, Outgoing
+from node.adapters.destinations import Destination, Outcome, Outgoing, Probing
+from node.core.breaker import Failure, Turn
 from node.core.jobs import Delivery, Job
 from node.core.states import DeliveryState
 from node.core.status import Meaning
 from node.errors import DestinationRefused, DestinationUnavailable
+from node.pipeline.gate import Gate, Policy, Proof, Slots
+from node.pipeline.proof import Promises
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a destination left undone."""
+
+    waiting: Sequence[Delivery] = ()
+    reason: str = ""
+    goes_on: bool = True  # whether another member of its group may be tried
 
 
 @dataclass(frozen=True)
@@ -25,19 +39,18 @@ class Delivering:
     results: Path
     destinations: Mapping[str, Destination]
     clock: Callable[[], datetime]
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # tried in this order until one takes it
+    slots: Slots = field(default_factory=Slots)
 
     def deliver(self, job: Job) -> str:
-        """Send what is not delivered yet; the sentence that completes the job. One that is down stops no other.
+        """Send what is not delivered yet; the sentence that completes the job. No destination waits for another.
 
         Raises DestinationUnavailable while something has to wait, DestinationRefused when a destination will never
         take it.
         """
-        waiting: list[str] = []
-        left = rows.to_deliver(self.database, job.id)
-        for name, deliveries in groupby(left, key=lambda one: one.destination):
-            reason = self._send(name, list(deliveries))
-            if reason:
-                waiting.append(reason)
+        due = rows.to_deliver(self.database, job.id)
+        waiting = [reason for reason in self._send_all(due) if reason]
         if waiting:
             raise DestinationUnavailable("; ".join(waiting))
         refusals = rows.refused(self.database, job.id)
@@ -45,26 +58,90 @@ class Delivering:
             raise DestinationRefused("; ".join(f"{name} answered {answer}" for name, answer in refusals))
         return f"delivered to {', '.join(job.destinations)}" if job.destinations else "kept; the rule delivers nowhere"
 
+    @property
+    def promises(self) -> Promises:
+        return Promises(self.database, self.results, self.destinations, self.policies, self.clock)
+
+    @property
+    def gate(self) -> Gate:
+        return Gate(self.database, self.clock, self.policies, self.groups, self.slots)
+
+    def _send_all(self, due: Sequence[Delivery]) -> list[str]:
+        to_send, reasons = self.promises.settle(due)
+        left = [(name, list(mine)) for name, mine in groupby(to_send, key=lambda one: one.destination)]
+        if len(left) < 2:
+            return reasons + [self._send(name, mine) for name, mine in left]
+        with ThreadPoolExecutor(len(left), "delivery") as threads:
+            return reasons + list(threads.map(lambda one: self._send(*one), left))
+
     def _send(self, name: str, deliveries: Sequence[Delivery]) -> str:
-        """Why this destination has to wait; "" when everything was answered."""
+        """Why this destination, or every member of this group, has to wait; "" when everything was answered."""
+        reasons: list[str] = []
+        for member in self.groups.get(name, (name,)):
+            tried = self._try(member, deliveries, "" if member == name else f"{member}: ")
+            if tried.reason:
+                reasons.append(tried.reason)
+            if not tried.waiting:
+                return ""
+            if not tried.goes_on:
+                break
+            deliveries = tried.waiting
+        return "; ".join(reasons)
+
+    def _try(self, name: str, deliveries: Sequence[Delivery], prefix: str) -> _Tried:
         destination = self.destinations.get(name)
         if destination is None:
             self._note_all(deliveries, DeliveryState.REFUSED, f"no destination is called {name}")
-            return ""
-        objects = [
-            Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, self.results / one.path) for one in deliveries
-        ]
+            return _Tried()
+        with self.gate.passing(name) as (turn, sentence):
+            if turn is Turn.WAIT:
+                return _Tried(deliveries, sentence)
+            return self._attempt(destination, deliveries, prefix, probes=turn is Turn.PROBE)
+
+    def _attempt(
+        self, destination: Destination, deliveries: Sequence[Delivery], prefix: str, *, probes: bool
+    ) -> _Tried:
+        begin = time.monotonic()
         try:
-            outcomes = destination.deliver(objects)
+            if probes and isinstance(destination, Probing):
+                destination.probe()
+            outcomes = destination.deliver([self._outgoing(one) for one in deliveries])
         except DestinationUnavailable as down:
-            self._note_all(deliveries, DeliveryState.WAITING, str(down))
-            return str(down)
-        reason = ""
-        for one, outcome in zip(deliveries, outcomes, strict=True):
-            rows.note_delivery(self.database, one.id, _STATES[outcome.meaning], outcome.answer, self.clock())
-            if outcome.meaning is Meaning.WAIT:
-                reason = f"{name} answered {outcome.answer}"
-        return reason
+            self._note_all(deliveries, DeliveryState.WAITING, f"{prefix}{down}")
+            return _Tried(deliveries, self._failed(destination.name, str(down), begin, down.retry_after))
+        return self._noted(destination.name, dict(zip(deliveries, outcomes, strict=True)), prefix, begin)
+
+    def _noted(self, name: str, outcomes: Mapping[Delivery, Outcome], prefix: str, begin: float) -> _Tried:
+        if self.gate.policy(name).proof is Proof.COMMITMENT:
+            taken = {one: outcome for one, outcome in outcomes.items() if outcome.meaning is Meaning.DELIVERED}
+            outcomes = {**outcomes, **self.promises.ask(name, taken)}
+        self._note(outcomes, prefix)
+        waiting = {one: outcome for one, outcome in outcomes.items() if outcome.meaning is Meaning.WAIT}
+        if not waiting:
+            self.gate.answered(name)
+            return _Tried()
+        return self._left(name, waiting, begin)
+
+    def _left(self, name: str, waiting: Mapping[Delivery, Outcome], begin: float) -> _Tried:
+        told = next((one for one in waiting.values() if not one.is_well), None)
+        if told is None:
+            self.gate.answered(name)
+            return _Tried([*waiting], f"{name} answered {next(iter(waiting.values())).answer}", goes_on=False)
+        return _Tried([*waiting], self._failed(name, f"{name} answered {told.answer}", begin, told.retry_after))
+
+    def _failed(self, name: str, reason: str, begin: float, retry_after: float | None) -> str:
+        took = timedelta(seconds=time.monotonic() - begin)
+        asked = timedelta(seconds=retry_after) if retry_after else None
+        return self.gate.failed(name, Failure(reason, took, asked))
+
+    def _outgoing(self, one: Delivery) -> Outgoing:
+        path = self.results / one.path
+        return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, path, tried_before=one.attempts > 0)
+
+    def _note(self, outcomes: Mapping[Delivery, Outcome], prefix: str) -> None:
+        for one, outcome in outcomes.items():
+            state = _STATES[outcome.meaning]
+            rows.note_delivery(self.database, one.id, state, f"{prefix}{outcome.answer}", self.clock())
 
     def _note_all(self, deliveries: Sequence[Delivery], state: DeliveryState, answer: str) -> None:
         for one in deliveries:

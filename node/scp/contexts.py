@@ -29,6 +29,7 @@ class Service:
 
     sop_class_uids: tuple[str, ...]
     handlers: tuple[tuple[evt.InterventionEvent, Callable[[evt.Event], Any]], ...]
+    requestor_may_serve: bool = False  # whoever opens the association may be the SCP (PS3.7 D.3.3.4)
 
 
 VERIFICATION = Service((str(Verification),), ((evt.EVT_C_ECHO, lambda _event: 0x0000),))
@@ -43,7 +44,14 @@ class Shared(list[PresentationContext]):
 
 def offered(services: Iterable[Service]) -> Shared:
     """Every storage SOP class in every transfer syntax, and the services uncompressed."""
-    more = [_context(uid, _TRANSFER_SYNTAXES[:2]) for service in services for uid in service.sop_class_uids]
+    served: dict[str, bool] = {}
+    for service in services:
+        for uid in service.sop_class_uids:
+            served[uid] = served.get(uid, False) or service.requestor_may_serve
+    more = [_context(uid, _TRANSFER_SYNTAXES[:2]) for uid in served]
+    for context in more:
+        if served[str(context.abstract_syntax)]:
+            context.scu_role = context.scp_role = True
     return Shared([*_storage(), *more])
 
 

@@ -39,9 +39,9 @@ def test_what_was_uploaded_is_read_back_compared_and_removed(archive: Archive, t
     again = known.deliver(sent)
     assert [one.meaning.value for one in again] == ["delivered"] * 2
     assert all(one.answer.startswith("already there; read back and compared") for one in again)
-    assert known.holds(sent[0].sop_instance_uid, sent[0].path)
+    assert known.find(sent[0])
     assert known.remove(sent[0].sop_instance_uid)
-    assert not known.holds(sent[0].sop_instance_uid, sent[0].path)
+    assert not known.find(sent[0])
     assert not known.remove(sent[0].sop_instance_uid)
 
 

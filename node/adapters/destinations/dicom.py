@@ -1,22 +1,44 @@
-"""A PACS as a destination: C-STORE."""
+"""A PACS as a destination: C-STORE, and C-FIND or storage commitment for who wants proof."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from node.adapters.destinations import Outcome, Outgoing
-from node.adapters.destinations.storescu import Answered, Peer, read_file_head, send
+from node.adapters.destinations import Outcome, Outgoing, store_unless_found
+from node.adapters.destinations.commitment import ask
+from node.adapters.destinations.find import knows
+from node.adapters.destinations.identity import identity
+from node.adapters.destinations.storescu import Answered, Peer, echo, read_file_head, send
 from node.core.status import Meaning, meaning
+from node.core.storage_commitment import Reference
 from node.errors import DestinationUnavailable
+
+_PROBE_S = 5.0
 
 
 class DicomPeer:
-    """Sends by C-STORE; what was answered is the outcome."""
+    """Sends by C-STORE; what was answered is the outcome. `reads_back`: what was taken is looked for by C-FIND."""
 
-    def __init__(self, name: str, peer: Peer) -> None:
-        self.name, self._peer = name, peer
+    def __init__(self, name: str, peer: Peer, *, reads_back: bool = False) -> None:
+        self.name, self._peer, self._reads_back = name, peer, reads_back
 
     def deliver(self, objects: Sequence[Outgoing]) -> list[Outcome]:
+        return (
+            store_unless_found(self._store, self.find, "C-FIND", objects) if self._reads_back else self._store(objects)
+        )
+
+    def probe(self) -> None:
+        """C-ECHO: a peer that hangs is found out in seconds, whatever its time-out is."""
+        echo(replace(self._peer, timeout_seconds=min(_PROBE_S, self._peer.timeout_seconds)))
+
+    def find(self, wanted: Outgoing) -> bool | None:
+        return knows(self._peer, identity(wanted.path))
+
+    def ask_commitment(self, transaction_uid: str, objects: Sequence[Outgoing]) -> bool:
+        return ask(self._peer, transaction_uid, [Reference(one.sop_class_uid, one.sop_instance_uid) for one in objects])
+
+    def _store(self, objects: Sequence[Outgoing]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
             for answered in send(self._peer, [(one.path, read_file_head(one.path)) for one in objects]):

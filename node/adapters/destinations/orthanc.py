@@ -67,9 +67,9 @@ class OrthancDestination:
                 self._client.delete(f"instances/{identifier}", timeout=self._timeout_seconds / _TRIES)
         return bool(found)
 
-    def holds(self, sop_instance_uid: str, path: Path) -> bool:
+    def find(self, wanted: Outgoing) -> bool | None:
         """Whether Orthanc keeps these very bytes."""
-        return any(self._is_same(identifier, path) for identifier in self._found(sop_instance_uid))
+        return any(self._is_same(identifier, wanted.path) for identifier in self._found(wanted.sop_instance_uid))
 
     def close(self) -> None:
         self._client.close()
@@ -85,7 +85,7 @@ class OrthancDestination:
         answer = "already there" if kept.get("Status") == "AlreadyStored" else "stored"
         if self._reads_back:
             if not self._is_same(str(kept.get("ID", "")), one.path):
-                return Outcome(Meaning.WAIT, f"{answer}; what Orthanc keeps is not what was sent")
+                return Outcome(Meaning.WAIT, f"{answer}; what Orthanc keeps is not what was sent", is_well=True)
             answer += "; read back and compared"
         return Outcome(Meaning.DELIVERED, answer + self._labeled(str(kept.get("ParentStudy", ""))))
 

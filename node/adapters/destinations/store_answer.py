@@ -63,7 +63,7 @@ def _judged(answer: StoreAnswer, uid: str) -> Outcome:
         return Outcome(Meaning.DELIVERED, f"{answer.status}" + (f", warning {warning:04X}" if warning else ""))
     if answer.status == _ACCEPTED:
         # Some were not stored, and nothing says which: sending it again is harmless, its bytes are the same.
-        return Outcome(Meaning.WAIT, "202, and its answer does not name this object")
+        return Outcome(Meaning.WAIT, "202, and its answer does not name this object", is_well=True)
     if answer.status < 300:
         return Outcome(Meaning.DELIVERED, str(answer.status))
     return Outcome(Meaning.REFUSED, f"HTTP status {answer.status}")

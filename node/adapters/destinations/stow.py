@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from node.adapters.destinations import Outcome, Outgoing
-from node.adapters.destinations.identity import Identity, identity
+from node.adapters.destinations import Outcome, Outgoing, store_unless_found
+from node.adapters.destinations.identity import identity
 from node.adapters.destinations.store_answer import judge, read, waits
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable
@@ -20,6 +20,7 @@ from node.errors import DestinationUnavailable
 _JSON = "application/dicom+json"
 _CHUNK = 1 << 18
 _ANSWER_AT_MOST = 4 << 20
+_OK, _NOT_FOUND, _NO_SUCH_SERVICE = 200, 404, (405, 501)
 _BAD_REQUEST, _TOO_LARGE, _UNSUPPORTED = 400, 413, 415
 _ABOUT_THE_WHOLE = (_BAD_REQUEST, _TOO_LARGE, _UNSUPPORTED)
 
@@ -52,18 +53,20 @@ class StowServer:
         self._tls = server.tls or ssl.create_default_context()
 
     def deliver(self, objects: Sequence[Outgoing]) -> list[Outcome]:
-        outcomes = self._store(objects)
         if not self._reads_back:
-            return outcomes
-        return [self._proven(one, outcome) for one, outcome in zip(objects, outcomes, strict=True)]
+            return self._store(objects)
+        return store_unless_found(self._store, self.find, "QIDO-RS", objects)
 
-    def find(self, wanted: Identity) -> bool:
-        """Whether QIDO-RS knows the instance. Raises DestinationUnavailable when it does not answer."""
-        path = f"studies/{wanted.study_instance_uid}/series/{wanted.series_instance_uid}/instances"
-        answer = self._ask("GET", path, params={"SOPInstanceUID": wanted.sop_instance_uid})
-        if waits(answer.status) and answer.status != 404:
+    def find(self, wanted: Outgoing) -> bool | None:
+        """Whether QIDO-RS knows the instance; None where there is no such service."""
+        uids = identity(wanted.path)
+        path = f"studies/{uids.study_instance_uid}/series/{uids.series_instance_uid}/instances"
+        answer = self._ask("GET", path, params={"SOPInstanceUID": uids.sop_instance_uid})
+        if answer.status in _NO_SUCH_SERVICE:
+            return None
+        if waits(answer.status) and answer.status != _NOT_FOUND:
             raise self._unavailable(answer)
-        return answer.status == 200 and wanted.sop_instance_uid.encode() in answer.body
+        return answer.status == _OK and uids.sop_instance_uid.encode() in answer.body
 
     def _store(self, objects: Sequence[Outgoing]) -> list[Outcome]:
         answer = self._post(objects)
@@ -80,17 +83,6 @@ class StowServer:
             return self._store([one])
         except DestinationUnavailable as lost:
             return [Outcome(Meaning.WAIT, str(lost), lost.retry_after)]
-
-    def _proven(self, one: Outgoing, outcome: Outcome) -> Outcome:
-        if outcome.meaning is not Meaning.DELIVERED:
-            return outcome
-        try:
-            found = self.find(identity(one.path))
-        except DestinationUnavailable as silent:
-            return Outcome(Meaning.WAIT, f"{outcome.answer}; not read back: {silent}")
-        if found:
-            return Outcome(Meaning.DELIVERED, f"{outcome.answer}; found by QIDO-RS")
-        return Outcome(Meaning.WAIT, f"{outcome.answer}; QIDO-RS does not find it yet")
 
     def _post(self, objects: Sequence[Outgoing]) -> _Answer:
         boundary = secrets.token_hex(16)

@@ -1,0 +1,43 @@
+"""Query SCU (PS3.4 annex C): whether a PACS has an instance."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+from pynetdicom import build_context
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined] # at import
+
+from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
+from node.adapters.destinations.identity import Identity
+from node.core.dicom.elements import Elements
+from node.errors import DestinationUnavailable
+
+_SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+_PENDING = (0xFF00, 0xFF01)
+
+
+def knows(peer: RemoteAE, wanted: Identity) -> bool | None:
+    """None when the peer does not offer C-FIND. Raises DestinationUnavailable when it does not answer."""
+    model = StudyRootQueryRetrieveInformationModelFind
+    found = False
+    try:
+        with negotiated(peer, [build_context(model, _SYNTAXES)]) as association:
+            for status, identifier in association.send_c_find(_asked(wanted), model):
+                code = status.get("Status")
+                if code in _PENDING and identifier is not None:
+                    # A PACS that does not know a key answers with everything above it.
+                    found = found or Elements(identifier).first("SOPInstanceUID") == wanted.sop_instance_uid
+                elif code != 0x0000:
+                    said = "does not answer C-FIND" if code is None else f"answers C-FIND with {code:04X}"
+                    raise DestinationUnavailable(f"{peer} {said}")
+    except NothingAcceptedError:
+        return None
+    return found
+
+
+def _asked(wanted: Identity) -> Dataset:
+    """An identifier at the instance level (PS3.4 C.6.2.1)."""
+    ds = Dataset()
+    ds.QueryRetrieveLevel = "IMAGE"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = wanted.study_instance_uid, wanted.series_instance_uid
+    ds.SOPInstanceUID = wanted.sop_instance_uid
+    return ds
