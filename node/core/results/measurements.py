@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node.core.card import Card
+from node.core.results.diameter import maximum_diameter
 from node.core.results.labels import Labels, mask_of
 from node.core.volume import Volume
 
@@ -22,6 +23,7 @@ class SegmentMeasurement:
     volume_ml: float | None  # 1 ml = 1 cm3; None for a lone slice whose thickness is not known
     mean: float | None  # of the modality values inside; None for a segment without voxels
     sd: float | None  # population standard deviation of the same values
+    diameter_mm: float | None = None  # maximum 3D diameter; None without voxels, or where the volume is not known
 
 
 def measure(
@@ -38,10 +40,12 @@ def measure(
     voxel_ml = None if depth is None else volume.pixel_spacing[0] * volume.pixel_spacing[1] * depth / 1000
     made: list[SegmentMeasurement] = []
     for segment in card.segments:
-        inside = values[mask_of(labels, segment.number, card.encoding)]
+        mask = mask_of(labels, segment.number, card.encoding)
+        inside = values[mask]
         size = None if voxel_ml is None else inside.size * voxel_ml
         mean, sd = _spread(inside)
-        made.append(SegmentMeasurement(segment.number, segment.label, inside.size, size, mean, sd))
+        diameter = None if depth is None else maximum_diameter(mask, (depth, *volume.pixel_spacing))
+        made.append(SegmentMeasurement(segment.number, segment.label, inside.size, size, mean, sd, diameter))
     return tuple(made)
 
 

@@ -37,7 +37,9 @@ _VOLUME = Code("118565006", "SCT", "Volume")  # CID 7469
 _SIGNAL = Code("110852", "DCM", "MR signal intensity")  # CID 7469
 _MEAN = Code("373098007", "SCT", "Mean")  # CID 7464
 _DEVIATION = Code("386136009", "SCT", "Standard Deviation")  # CID 7464
+_DIAMETER = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")  # CID 7469
 _CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
+_MILLIMETRE = Code("mm", "UCUM", "millimeter")
 _NO_UNIT = Code("1", "UCUM", "no units")  # MR signal has none
 
 
@@ -137,6 +139,7 @@ def _numbers(measured: SegmentMeasurement, origin: Origin) -> list[hd.sr.Measure
         (_VOLUME, measured.volume_ml, _CUBIC_CENTIMETRE, None),
         (_SIGNAL, measured.mean, _NO_UNIT, _MEAN),
         (_SIGNAL, measured.sd, _NO_UNIT, _DEVIATION),
+        (_DIAMETER, measured.diameter_mm, _MILLIMETRE, None),
     )
     return [
         hd.sr.Measurement(
