@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "models",
     "results": "results",
     "senders": "senders",
+    "destinations": "destinations",
 }
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,10 +14,11 @@ from node.adapters.database import Database, feeds
 from node.adapters.database.balance import balance
 from node.adapters.database.ledger import broken_chains
 from node.adapters.database.series import missing_files
-from node.adapters.destinations.storescu import Peer, echo
+from node.adapters.destinations import Probing
 from node.adapters.files import Files
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository
+from node.app import build_destination
 from node.cli import config_option, json_option
 from node.cli.rules import mistakes_of
 from node.cli.tables import moment, show_json
@@ -174,9 +176,15 @@ def _destination(one: DestinationSettings, settings: Settings) -> str:
         if path.exists() and not path.is_dir():
             raise BadConfiguration(f"destination {one.name}: path", f"{path} is not a folder")
         return f"folder {path}"
+    host, port = (one.host, one.port) if one.kind == "dicom" else (urlsplit(one.url).hostname or "", 0)
     try:
-        socket.getaddrinfo(one.host, one.port)
+        socket.getaddrinfo(host, port)
     except OSError as unknown:
-        raise BadConfiguration(f"destination {one.name}: host", f"{one.host} cannot be resolved") from unknown
-    echo(Peer(one.ae_title or "", one.host, one.port, settings.node.ae_title, timeout_seconds=5))
-    return f"{one.ae_title}@{one.host}:{one.port} answers C-ECHO"
+        raise BadConfiguration(f"destination {one.name}", f"{host} cannot be resolved") from unknown
+    destination = build_destination(one, settings.node.ae_title)
+    if not isinstance(destination, Probing):
+        return f"{host} has an address; `destinations test {one.name}` stores a synthetic report there"
+    destination.probe()
+    if one.kind == "dicom":
+        return f"{one.ae_title}@{one.host}:{one.port} answers C-ECHO"
+    return f"{host} answers"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -69,6 +69,24 @@ class Committing(Protocol):
 
         Raises DestinationUnavailable when it does not answer.
         """
+        ...
+
+
+@runtime_checkable
+class Negotiating(Protocol):
+    """A destination that says beforehand what it would take."""
+
+    def negotiate(self) -> Mapping[str, tuple[str, ...]]:
+        """SOP class → transfer syntaxes, by name. Raises DestinationUnavailable."""
+        ...
+
+
+@runtime_checkable
+class Removing(Protocol):
+    """A destination that lets go of an instance."""
+
+    def remove(self, sop_instance_uid: str) -> bool:
+        """False when it is not there. Raises DestinationUnavailable."""
         ...
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from node.adapters.destinations import Outcome, Outgoing, store_unless_found
 from node.adapters.destinations.commitment import ask
 from node.adapters.destinations.find import knows
 from node.adapters.destinations.identity import identity
+from node.adapters.destinations.negotiation import accepted
 from node.adapters.destinations.storescu import Answered, Peer, echo, read_file_head, send
 from node.core.status import Meaning, meaning
 from node.core.storage_commitment import Reference
@@ -34,6 +35,9 @@ class DicomPeer:
 
     def find(self, wanted: Outgoing) -> bool | None:
         return knows(self._peer, identity(wanted.path))
+
+    def negotiate(self) -> Mapping[str, tuple[str, ...]]:
+        return accepted(self._peer)
 
     def ask_commitment(self, transaction_uid: str, objects: Sequence[Outgoing]) -> bool:
         return ask(self._peer, transaction_uid, [Reference(one.sop_class_uid, one.sop_instance_uid) for one in objects])
