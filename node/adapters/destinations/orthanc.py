@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import requests
 from orthanc_api_client import OrthancApiClient
 from orthanc_api_client.exceptions import HttpError, NotAuthorized, OrthancApiException, ResourceNotFound
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 
 from node.adapters.destinations import Outcome, Outgoing
 from node.core.status import Meaning
@@ -102,14 +105,27 @@ class OrthancDestination:
         return f"; labeled {', '.join(self._labels)}"
 
     def _is_same(self, identifier: str, path: Path) -> bool:
-        with self._translated():
-            try:
-                response = self._client.get(f"instances/{identifier}/attachments/dicom/md5", timeout=self._per_try)
-            except ResourceNotFound:
-                return False
+        """Whether the files are the same, or at least the data sets: what came another way has another file meta."""
+        kept = self._attachment(f"instances/{identifier}/attachments/dicom/md5")
+        if kept is None:
+            return False
         with path.open("rb") as file:
             mine = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        return response is not None and response.text.strip() == mine
+        if kept.decode("ascii", "replace").strip() == mine:
+            return True
+        content = self._attachment(f"instances/{identifier}/file")
+        try:
+            return content is not None and bool(dcmread(BytesIO(content)) == dcmread(path))
+        except (InvalidDicomError, ValueError, OSError):
+            return False
+
+    def _attachment(self, path: str) -> bytes | None:
+        with self._translated():
+            try:
+                response: requests.Response | None = self._client.get(path, timeout=self._per_try)
+            except ResourceNotFound:
+                return None
+        return response.content if response is not None else None
 
     def _found(self, sop_instance_uid: str) -> list[str]:
         found = self._json(lambda: self._client.post("tools/lookup", data=sop_instance_uid, timeout=self._per_try))

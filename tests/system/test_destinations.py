@@ -1,0 +1,120 @@
+"""Other people's PACS as destinations: Debian's Orthanc by C-STORE, STOW-RS and its own API, with proof."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.adapters.destinations.dicom import DicomPeer
+from node.adapters.destinations.storescu import Peer
+from node.adapters.destinations.stow import HttpServer, StowServer
+from node.pipeline.gate import Policy, Proof
+from node.scp.commitment_report import commitment_reports
+from tests.archive import DICOMWEB, PASSWORD, USER, Archive
+from tests.delivering import Site, site
+from tests.destinations import objects, said
+from tests.listening import listening
+from tests.orthanc import free_port, orthanc
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Site]:
+    with site(tmp_path) as opened:
+        yield opened
+
+
+def test_orthanc_commits_to_what_it_was_sent(at: Site, tmp_path: Path) -> None:
+    with listening(tmp_path / "node", services=[commitment_reports(at.delivering.promises)]) as node:
+        with orthanc(tmp_path / "orthanc", {"node": ("MRICORE", node.port)}) as pacs:
+            peer = Peer(pacs.ae_title, "127.0.0.1", pacs.dicom_port, "MRICORE", timeout_seconds=40)
+            at.destinations["pacs"], at.policies["pacs"] = DicomPeer("pacs", peer), Policy(proof=Proof.COMMITMENT)
+            number = at.job("pacs")
+            assert "storage commitment asked for" in at.attempt(number)
+            give_up = time.monotonic() + 60
+            while at.run() != ["delivered to pacs"]:
+                assert time.monotonic() < give_up, at.answers(number)
+                time.sleep(0.2)
+                at.clock.advance(1)
+        assert {answer for _, _, answer, _ in at.answers(number)} == {"0000; storage commitment"}
+
+
+def test_orthanc_finds_what_it_was_sent(at: Site, tmp_path: Path) -> None:
+    with orthanc(
+        tmp_path / "orthanc", {"node": ("MRICORE", free_port())}
+    ) as pacs:  # whom it does not know it tells nothing
+        peer = Peer(pacs.ae_title, "127.0.0.1", pacs.dicom_port, "MRICORE", timeout_seconds=40)
+        at.destinations["pacs"] = DicomPeer("pacs", peer, reads_back=True)
+        number = at.job("pacs")
+        assert at.attempt(number) == "delivered to pacs"
+        assert {answer for _, _, answer, _ in at.answers(number)} == {"0000; found by C-FIND"}
+
+
+def test_orthanc_s_dicomweb_plugin_takes_and_finds_what_it_was_sent(archive: Archive, tmp_path: Path) -> None:
+    if not Path(DICOMWEB).is_file():
+        pytest.skip("no DICOMweb plugin: apt-get install orthanc-dicomweb")
+    archive.stop()
+    archive.start(Plugins=[DICOMWEB])
+    server = HttpServer(f"{archive.url}/dicom-web", USER, PASSWORD, timeout_seconds=40)
+    sent = objects(tmp_path)
+    known = StowServer("archive", server, reads_back=True)
+    assert said(known.deliver(sent)) == [("delivered", "200; found by QIDO-RS")] * 2
+    assert said(known.deliver(sent)) == [("delivered", "200; found by QIDO-RS")] * 2
+    kept = archive.http.get("/instances").json()
+    assert {archive.http.get(f"/instances/{one}/file").content for one in kept} == {
+        one.path.read_bytes() for one in sent
+    }
+
+
+def test_destinations_are_tested_and_listed_on_the_command_line(archive: Archive, tmp_path: Path) -> None:
+    archive.stop()
+    dicom_port = free_port()
+    plugins = [DICOMWEB] if Path(DICOMWEB).is_file() else []
+    archive.start(Plugins=plugins, DicomServerEnabled=True, DicomPort=dicom_port, DicomAlwaysAllowFind=True)
+    known = [
+        {"name": "by-dicom", "kind": "dicom", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": dicom_port},
+        {"name": "by-rest", "kind": "orthanc", "url": archive.url, "remove_test_object": True},
+        {"name": "gone", "kind": "dicom", "ae_title": "GONE", "host": "127.0.0.1", "port": free_port()},
+    ]
+    if plugins:
+        known.append({"name": "by-stow", "kind": "stow", "url": f"{archive.url}/dicom-web"})
+    for one in known:
+        if "url" in one:
+            one |= {"user": USER, "password": PASSWORD}
+    settings = tmp_path / "node.toml"
+    settings.write_text(toml(tmp_path, known))
+    for one in known:
+        done = command(settings, "test", str(one["name"]))
+        seen = json.loads(done.stdout)
+        if one["name"] == "gone":
+            assert (done.returncode, seen["works"], seen["stored"]) == (1, False, ""), done.stderr
+            continue
+        assert (done.returncode, seen["works"], seen["found"]) == (0, True, "found"), (one, done.stdout, done.stderr)
+        if one["kind"] == "dicom":
+            assert {"Segmentation", "Comprehensive 3D SR", "Study Root Query"} <= set(seen["takes"])
+            assert seen["forms"][-1] in ("BINARY", "Secondary Capture")
+        if one["kind"] == "orthanc":
+            assert seen["removed"] == "removed"
+            assert archive.http.get("/instances").json() == []
+    listed = {one["destination"]: one for one in json.loads(command(settings, "list").stdout)}
+    assert listed["by-dicom"]["card"]["works"]
+    assert listed["gone"]["tested"].endswith("does not work")
+    assert PASSWORD not in json.dumps(listed)
+
+
+def command(settings: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-m", "node", "destinations", *words, "--config", str(settings), "--json"]
+    return subprocess.run(call, capture_output=True, text=True, timeout=180, check=False)
+
+
+def toml(folder: Path, destinations: list[dict[str, Any]]) -> str:
+    lines = ["[node]", f"data_dir = {json.dumps(str(folder / 'node'))}"]
+    for one in destinations:
+        lines += ["[[destination]]", *(f"{key} = {json.dumps(value)}" for key, value in one.items())]
+    return "\n".join(lines)
