@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node.core.results.files import to_bytes
-from node.core.results.labels import Labels, check_labels
+from node.core.results.labels import Labels, check_labels, mask_of
 from node.core.results.measurements import SegmentMeasurement, measure
 from node.core.results.moment import moment_of
 from node.core.results.origin import Origin, Predecessor
-from node.core.results.planes import slice_thickness, source_of
+from node.core.results.outline import largest_outline
+from node.core.results.planes import slice_references, slice_thickness, source_of
 from node.core.results.seg import build_seg
-from node.core.results.sr import build_sr
+from node.core.results.sr import Drawn, Measured, SrForm, build_sr
 from node.core.results.uids import inputs_sha256
 from node.core.results.verify import verify, verify_files
 from node.core.volume import Volume
@@ -36,8 +37,10 @@ __all__ = [
     "Predecessor",
     "Results",
     "SegmentMeasurement",
+    "SrForm",
     "encode",
     "inputs_sha256",
+    "structured_report",
     "to_bytes",
     "verify",
     "verify_files",
@@ -71,5 +74,24 @@ def encode(
         moment = moment_of(source.headers)
         measurements = measure(volume, labels, values, origin.card, slice_thickness(volume, source))
         seg = build_seg(volume, source, labels, origin, moment)
-        sr = build_sr(source, seg, measurements, origin, moment)
+        findings = [Measured(*one, None) for one in zip(origin.card.segments, measurements, strict=True)]
+        sr = build_sr(source, seg, findings, origin, moment, SrForm.SEGMENT)
     return Results(seg, sr, measurements, source.inherited.notes)
+
+
+def structured_report(
+    volume: Volume, sources: Sequence[Dataset], labels: Labels, results: Results, origin: Origin, form: SrForm
+) -> Dataset:
+    """The SR of results of `encode`, made of the same labels, in another form.
+
+    Every form is a document of its own, in a series of its own.
+    """
+    references, findings = slice_references(volume), []
+    for segment, measured in zip(origin.card.segments, results.measurements, strict=True):
+        outline = largest_outline(mask_of(labels, segment.number, origin.card.encoding))
+        drawn = None if outline is None else Drawn(outline, references[outline.plane])
+        findings.append(Measured(segment, measured, drawn))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `encode`
+        source = source_of(volume, sources)
+        return build_sr(source, results.seg, findings, origin, moment_of(source.headers), form)

@@ -1,18 +1,25 @@
 """The measurements of a result as a Comprehensive 3D SR, template TID 1500 (PS3.16), PRELIMINARY and UNVERIFIED.
 
-One measurement group (TID 1411) per segment of the card, found or not, under the tracking UID of the SEG's segment.
-There is no image library: nothing reads it, and it makes the document five times as long.
+The values of a segment stand under the tracking UID of the SEG's segment. There is no image library: nothing reads
+it, and it makes the document five times as long. There are two forms:
+
+    segment   one group (TID 1411) per segment of the card, found or not, which points to the segment in the SEG
+    planar    for viewers that draw: beside that group another (TID 1410) of the same tracking UID, with the outline on
+              the slice where the segment is largest. OHIF merges the two and shows outline and values; a group without
+              an outline leaves its viewport black, so segments that were not found are left out where others were
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 import highdicom as hd
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, MRImageStorage
 
 from node.core.card import Code, Segment
 from node.core.results.equipment import (
@@ -27,11 +34,11 @@ from node.core.results.equipment import (
 from node.core.results.hygiene import CHARACTER_SET
 from node.core.results.measurements import SegmentMeasurement
 from node.core.results.origin import Origin
+from node.core.results.outline import Outline
 from node.core.results.planes import Source
 from node.core.results.seg import tracking_id, tracking_uid
 from node.core.results.uids import device_uid, result_uid
 
-_SERIES_OFFSET = 2
 _PROCEDURE = Code("363679005", "SCT", "Imaging procedure")  # CID 100; which one it was, the sources rarely say
 _VOLUME = Code("118565006", "SCT", "Volume")  # CID 7469
 _SIGNAL = Code("110852", "DCM", "MR signal intensity")  # CID 7469
@@ -42,18 +49,48 @@ _CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
 _MILLIMETRE = Code("mm", "UCUM", "millimeter")
 _NO_UNIT = Code("1", "UCUM", "no units")  # MR signal has none
 
+_Group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations | hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
+
+
+class SrForm(StrEnum):
+    """What the measurements of an SR point to."""
+
+    SEGMENT = "segment"
+    PLANAR = "planar"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An outline, and the reference (PS3.3 10.3) to the image that it is drawn on."""
+
+    outline: Outline
+    image: Dataset
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an SR says of one segment."""
+
+    segment: Segment
+    numbers: SegmentMeasurement
+    drawn: Drawn | None
+
+
+_SERIES_OFFSETS = {SrForm.SEGMENT: 2, SrForm.PLANAR: 3}  # SeriesNumber
+
 
 def build_sr(
-    source: Source, seg: Dataset, measurements: Sequence[SegmentMeasurement], origin: Origin, moment: datetime
+    source: Source, seg: Dataset, findings: Sequence[Measured], origin: Origin, moment: datetime, form: SrForm
 ) -> Dataset:
     """The SR document of measurements made on the voxels of `seg`, as a plain data set."""
+    role = "sr" if form is SrForm.SEGMENT else f"sr {form}"
     made = hd.sr.Comprehensive3DSR(
         # The SEG comes first: highdicom copies the Patient and Study attributes of the first one, and it has ours
         evidence=[seg, *(_evidence(header, source) for header in source.headers)],
-        content=_report(source, seg, measurements, origin),
-        series_instance_uid=result_uid("sr series", source.series_instance_uid, origin),
-        series_number=series_number(source, origin, _SERIES_OFFSET),
-        sop_instance_uid=result_uid("sr", source.series_instance_uid, origin),
+        content=_report(source, seg, findings, origin, form),
+        series_instance_uid=result_uid(f"{role} series", source.series_instance_uid, origin),
+        series_number=series_number(source, origin, _SERIES_OFFSETS[form]),
+        sop_instance_uid=result_uid(role, source.series_instance_uid, origin),
         instance_number=1,
         manufacturer=short(origin.manufacturer),
         manufacturer_model_name=short(origin.card.name),
@@ -88,7 +125,7 @@ def _predecessors(source: Source, origin: Origin) -> list[Dataset] | None:
 
 
 def _report(
-    source: Source, seg: Dataset, measurements: Sequence[SegmentMeasurement], origin: Origin
+    source: Source, seg: Dataset, findings: Sequence[Measured], origin: Origin, form: SrForm
 ) -> hd.sr.MeasurementReport:
     card = origin.card
     device = hd.sr.DeviceObserverIdentifyingAttributes(
@@ -103,20 +140,34 @@ def _report(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=coded(_PROCEDURE),
         imaging_measurements=[
-            _group(source, seg, segment, measured, origin)
-            for segment, measured in zip(card.segments, measurements, strict=True)
+            group for found in _said(findings, form) for group in _groups(source, seg, found, origin)
         ],
         title=codes.DCM.ImagingMeasurementReport,
     )
 
 
-def _group(
-    source: Source, seg: Dataset, segment: Segment, measured: SegmentMeasurement, origin: Origin
-) -> hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+def _said(findings: Sequence[Measured], form: SrForm) -> Sequence[Measured]:
+    """The segments that a form speaks of, with an outline only where the form has one."""
+    if form is SrForm.SEGMENT:
+        return [replace(found, drawn=None) for found in findings]
+    return [found for found in findings if found.drawn is not None] or findings
+
+
+def _groups(source: Source, seg: Dataset, found: Measured, origin: Origin) -> Iterator[_Group]:
+    """The groups of one segment; two are one finding, because they have one tracking UID."""
+    name = hd.sr.TrackingIdentifier(
+        uid=tracking_uid(source, origin, found.segment.number), identifier=tracking_id(origin, found.segment.label)
+    )
+    yield _volumetric(source, seg, found.segment, name, _numbers(found.numbers, origin))
+    if found.drawn is not None:
+        yield _planar(found.segment, found.drawn, name)
+
+
+def _volumetric(
+    source: Source, seg: Dataset, segment: Segment, name: hd.sr.TrackingIdentifier, numbers: list[hd.sr.Measurement]
+) -> _Group:
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=tracking_uid(source, origin, segment.number), identifier=tracking_id(origin, segment.label)
-        ),
+        tracking_identifier=name,
         referenced_segment=hd.sr.ReferencedSegment(
             sop_class_uid=seg.SOPClassUID,
             sop_instance_uid=seg.SOPInstanceUID,
@@ -125,7 +176,23 @@ def _group(
         ),
         finding_category=coded(segment.category),
         finding_type=coded(segment.type),
-        measurements=_numbers(measured, origin),
+        measurements=numbers,
+    )
+
+
+def _planar(segment: Segment, drawn: Drawn, name: hd.sr.TrackingIdentifier) -> _Group:
+    frame = drawn.image.get("ReferencedFrameNumber")
+    # highdicom knows no private SOP classes: the true one is written afterwards
+    image = hd.sr.SourceImageForRegion(
+        MRImageStorage, drawn.image.ReferencedSOPInstanceUID, None if frame is None else [int(frame)]
+    )
+    region = hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, drawn.outline.corners, image)
+    region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPClassUID = drawn.image.ReferencedSOPClassUID
+    return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=name,
+        referenced_region=region,
+        finding_category=coded(segment.category),
+        finding_type=coded(segment.type),
     )
 
 

@@ -1,0 +1,123 @@
+"""The planar SR: an outline that viewers draw, beside the segment that the values were measured on."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import highdicom as hd
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from node.core.results import SrForm, encode, structured_report, to_bytes
+from node.core.results.labels import Labels
+from node.core.results.outline import borders, largest_outline
+from tests.results import card, letter_l, origin, volume_of
+from tests.synthetic import Grid, enhanced, mr_series
+
+GRID = Grid(slices=6, rows=24, columns=20)
+
+
+def report(form: SrForm, sources: list[Dataset], labels: Labels, segments: int = 2) -> Dataset:
+    volume, made = volume_of(sources), origin(card(segments), sources)
+    result = encode(volume, sources, labels, labels.astype(np.float32), made)
+    return structured_report(volume, sources, labels, result, made, form)
+
+
+def drawn_l(sources: list[Dataset]) -> Labels:
+    return letter_l(volume_of(sources)).astype(np.uint8)
+
+
+def groups(sr: Dataset) -> hd.sr.MeasurementReport:
+    content = hd.sr.srread(BytesIO(to_bytes(sr))).content
+    assert isinstance(content, hd.sr.MeasurementReport)
+    return content
+
+
+def area(corners: np.ndarray) -> float:
+    column, row = corners[:-1].T
+    return float((column * np.roll(row, -1) - np.roll(column, -1) * row).sum() / 2)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_borders_enclose_as_many_pixels_as_there_are(seed: int) -> None:
+    mask = np.random.default_rng(seed).random((9, 7)) < 0.6
+    closed = [np.array([*border, border[0]], float) for border in borders(mask)]
+    assert sum(area(border) for border in closed) == np.count_nonzero(mask)
+    assert all((np.diff(border, axis=0) != 0).any(axis=1).all() for border in closed)
+
+
+def test_pixels_that_touch_at_a_corner_are_outlined_apart() -> None:
+    assert len(borders(np.eye(3, dtype=np.bool_))) == 3
+
+
+def test_the_outline_is_that_of_the_largest_part_on_the_largest_slice() -> None:
+    mask = np.zeros((3, 8, 9), np.bool_)
+    mask[0, 2:4, 2:4] = True
+    mask[2, 1:5, 3:6], mask[2, 2, 4], mask[2, 7, 8] = True, False, True
+    outline = largest_outline(mask)
+    assert outline is not None
+    assert outline.plane == 2
+    assert {(float(column), float(row)) for column, row in outline.corners} == {(3, 1), (6, 1), (6, 5), (3, 5)}
+    assert (outline.corners[0] == outline.corners[-1]).all()
+    assert largest_outline(np.zeros((2, 3, 3), np.bool_)) is None
+
+
+def test_an_outline_fits_into_one_value_however_ragged() -> None:
+    ragged = np.zeros((1, 200, 401), np.bool_)
+    ragged[0, :, ::2] = True
+    ragged[0, 100] = True
+    outline = largest_outline(ragged)
+    assert outline is not None
+    assert 8 * len(outline.corners) <= 65534
+
+
+@pytest.mark.parametrize("kind", ["classic", "enhanced"])
+def test_the_outline_lies_on_the_source_image_where_the_segment_is_largest(kind: str) -> None:
+    sources = [enhanced(GRID)] if kind == "enhanced" else mr_series(GRID, order="shuffled")
+    labels, volume = drawn_l(sources), volume_of(sources)
+    (group,) = groups(report(SrForm.PLANAR, sources, labels)).get_planar_roi_measurement_groups()
+    region = group.roi
+    assert region is not None
+    image = region.ContentSequence[0].ReferencedSOPSequence[0]
+    largest = volume.slices[int(labels.sum(axis=(1, 2)).argmax())]
+    assert (image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID) == (
+        largest.sop_class_uid,
+        largest.sop_instance_uid,
+    )
+    assert image.get("ReferencedFrameNumber") == largest.frame
+    assert region.GraphicType == "POLYLINE"
+
+
+def test_the_outline_and_the_values_are_one_finding() -> None:
+    sources = mr_series(GRID)
+    content = groups(report(SrForm.PLANAR, sources, drawn_l(sources) * 3))
+    values = content.get_volumetric_roi_measurement_groups()
+    outlines = content.get_planar_roi_measurement_groups()
+    assert [group.tracking_uid for group in values] == [group.tracking_uid for group in outlines]
+    assert all(len(group.get_measurements()) == 4 for group in values)
+    assert not any(group.get_measurements() for group in outlines)
+
+
+def test_what_was_not_found_is_left_out_unless_nothing_was() -> None:
+    sources = mr_series(GRID)
+    labels = drawn_l(sources)
+    assert len(groups(report(SrForm.PLANAR, sources, labels)).get_volumetric_roi_measurement_groups()) == 1
+    assert len(groups(report(SrForm.PLANAR, sources, labels * 0)).get_volumetric_roi_measurement_groups()) == 2
+
+
+def test_the_forms_are_documents_of_their_own() -> None:
+    sources = mr_series(GRID)
+    made = [report(form, sources, drawn_l(sources)) for form in SrForm]
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber"):
+        assert len({getattr(sr, keyword) for sr in made}) == len(SrForm)
+
+
+def test_the_segment_form_is_the_sr_of_encode() -> None:
+    sources = mr_series(GRID)
+    labels, made = drawn_l(sources), origin(card(2), sources)
+    result = encode(volume_of(sources), sources, labels, labels.astype(np.float32), made)
+    again = structured_report(volume_of(sources), sources, labels, result, made, SrForm.SEGMENT)
+    assert to_bytes(again) == to_bytes(result.sr)
+    assert dcmread(BytesIO(to_bytes(again))).SeriesNumber == result.sr.SeriesNumber
