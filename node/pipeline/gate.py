@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import structlog
 
-from node.adapters.database import Database
+from node.adapters.database import Database, pauses
 from node.adapters.database import deliveries as rows
 from node.core.breaker import Breaker, Failure, Turn, after, clock_time, probing, sentence, turn
 from node.core.windows import Window, closed_until
@@ -107,10 +107,15 @@ class Gate:
 
     def _closed(self, name: str) -> str:
         now = self.clock().astimezone()
-        end = closed_until(self.policy(name).windows, now)
-        return (
-            f"waiting for {name}: maintenance until {clock_time(end, now)}, {self._queued(name)} queued" if end else ""
-        )
+        if end := closed_until(self.policy(name).windows, now):
+            return f"waiting for {name}: maintenance until {clock_time(end, now)}, {self._queued(name)} queued"
+        return f"waiting for {name}: it is paused" if self._is_paused_member(name) else ""
+
+    def _is_paused_member(self, name: str) -> bool:
+        """What is paused under the name that rules use does not come so far; members of groups do."""
+        if not any(name in members for members in self.groups.values()):
+            return False
+        return any(one.kind == pauses.DESTINATION and one.name == name for one in pauses.listed(self.database))
 
     def _turn(self, name: str) -> tuple[Turn, str]:
         now = self.clock()

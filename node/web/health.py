@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from node.adapters.database import Database, feeds
+from node.adapters.database import Database, deliveries, feeds
 from node.adapters.database.balance import balance
 from node.adapters.files import Files
 from node.errors import NodeError
@@ -66,6 +66,7 @@ class _Ledger(Collector):
             "mricore_storage_room_bytes", "Bytes free above the low watermark", value=self._health.files.room()
         )
         yield from self._feeds()
+        yield from self._destinations()
         faults = self._health.models.faults()
         ready = GaugeMetricFamily("mricore_model_ready", "1 when the canary of the model passed", labels=["model"])
         for name in self._health.models.cards:
@@ -82,3 +83,21 @@ class _Ledger(Collector):
             missed.add_metric([one.name], one.missed)
         yield well
         yield missed
+
+    def _destinations(self) -> Iterator[Metric]:
+        """As rules name them: what waits for a group is counted under its name."""
+        waiting = GaugeMetricFamily(
+            "mricore_destination_waiting_results", "Results that wait for the destination", labels=["destination"]
+        )
+        for name, (number, _oldest) in sorted(deliveries.all_queued(self._health.database).items()):
+            waiting.add_metric([name], number)
+        failures = GaugeMetricFamily(
+            "mricore_destination_failures", "Failures in a row of the destination", labels=["destination"]
+        )
+        is_open = GaugeMetricFamily(
+            "mricore_destination_breaker_open", "1 while the destination is left alone", labels=["destination"]
+        )
+        for name, breaker in sorted(deliveries.known_breakers(self._health.database).items()):
+            failures.add_metric([name], breaker.failures)
+            is_open.add_metric([name], 1 if breaker.is_open else 0)
+        yield from (waiting, failures, is_open)

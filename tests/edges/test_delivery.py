@@ -7,21 +7,25 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from node.adapters.database import jobs
+from node.adapters.database import jobs, pauses
 from node.adapters.database.balance import balance
 from node.adapters.destinations import Outcome, Outgoing
 from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.storescu import Peer
+from node.adapters.files import Files
 from node.core.breaker import CLOSED
 from node.core.status import Meaning
 from node.core.windows import Window
 from node.errors import DestinationUnavailable
 from node.pipeline.gate import Policy
+from node.pipeline.models import Models
+from node.web.health import Health
 from tests.delivering import Site, site
-from tests.fakes import FakeDestination
+from tests.fakes import FakeDestination, FakeModels
 
 HOUR = 3600.0
 
@@ -256,3 +260,24 @@ def test_a_destination_that_nobody_knows_is_a_refusal_with_a_reason(at: Site) ->
     assert at.state(number) == "failed"
     found = jobs.refused(at.database, number)
     assert len(found) == 2
+
+
+def test_a_member_that_is_paused_is_passed_over(at: Site) -> None:
+    first, second = out(at, "pacs1", "pacs2")
+    at.groups["pacs"] = ("pacs1", "pacs2")
+    pauses.pause(at.database, pauses.DESTINATION, "pacs1", "somebody", at.clock())
+    assert at.attempt(at.job("pacs")) == "delivered to pacs"
+    assert (first.kinds, second.kinds) == ([], ["SEG", "SR"])
+
+
+def test_metrics_tell_what_waits_and_which_breaker_is_open(at: Site, tmp_path: Path) -> None:
+    (pacs,) = out(at, "pacs")
+    pacs.down = True
+    number = at.job("pacs")
+    for _ in range(3):
+        at.attempt(number)
+    health = Health(at.database, Files(tmp_path / "instances", 0), cast("Models", FakeModels()), list)
+    text = health.metrics().decode()
+    assert 'mricore_destination_waiting_results{destination="pacs"} 2.0' in text
+    assert 'mricore_destination_failures{destination="pacs"} 3.0' in text
+    assert 'mricore_destination_breaker_open{destination="pacs"} 1.0' in text
