@@ -89,7 +89,8 @@ class Site:
             sentence = self.delivering.deliver(claimed)
         except DestinationUnavailable as later:
             state, sentence = JobState.SCHEDULED, str(later)
-            at = self.clock() + wait_before(claimed.attempts, 0.5)
+            wait = wait_before(claimed.attempts, 0.5)
+            at = self.clock() + (wait if later.retry_after is None else timedelta(seconds=later.retry_after))
         except DestinationRefused as final:
             state, sentence = JobState.FAILED, str(final)
         jobs.finish(self.database, claimed.id, state, sentence, self.clock(), next_try_at=at)

@@ -46,13 +46,13 @@ class Delivering:
     def deliver(self, job: Job) -> str:
         """Send what is not delivered yet; the sentence that completes the job. No destination waits for another.
 
-        Raises DestinationUnavailable while something has to wait, DestinationRefused when a destination will never
-        take it.
+        Raises DestinationUnavailable while something has to wait, with the seconds until a destination is tried next
+        where that is known; DestinationRefused when a destination will never take it.
         """
         due = rows.to_deliver(self.database, job.id)
         waiting = [reason for reason in self._send_all(due) if reason]
         if waiting:
-            raise DestinationUnavailable("; ".join(waiting))
+            raise DestinationUnavailable("; ".join(waiting), self._seconds_left(job))
         refusals = rows.refused(self.database, job.id)
         if refusals:
             raise DestinationRefused("; ".join(f"{name} answered {answer}" for name, answer in refusals))
@@ -69,6 +69,10 @@ class Delivering:
     @property
     def gate(self) -> Gate:
         return Gate(self.database, self.clock, self.policies, self.groups, self.slots)
+
+    def _seconds_left(self, job: Job) -> float | None:
+        names = {one.destination for one in rows.to_deliver(self.database, job.id)}
+        return self.gate.seconds_left({member for name in names for member in self.groups.get(name, (name,))})
 
     def _send_all(self, due: Sequence[Delivery]) -> list[str]:
         to_send, reasons = self.promises.settle(due) if self._asks_commitment else ([*due], [])

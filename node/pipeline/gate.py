@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -104,6 +104,17 @@ class Gate:
         if rows.known_breaker(self.database, name).failures:
             rows.close_breaker(self.database, name, self._names(name), self.clock())
             _log.info("destination answers", destination=name)
+
+    def seconds_left(self, names: Iterable[str]) -> float | None:
+        """How long none of these will be tried, by their windows and breakers; None when one may be tried now."""
+        now = self.clock()
+        moments = [self._opens(name, now) for name in names]
+        known = [at for at in moments if at is not None and at > now]
+        return (min(known) - now).total_seconds() if known and len(known) == len(moments) else None
+
+    def _opens(self, name: str, now: datetime) -> datetime | None:
+        end = closed_until(self.policy(name).windows, now.astimezone())
+        return end or rows.known_breaker(self.database, name).next_try_at
 
     def _closed(self, name: str) -> str:
         now = self.clock().astimezone()

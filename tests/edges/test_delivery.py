@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -80,6 +80,25 @@ def test_a_destination_whose_breaker_is_open_is_not_asked(at: Site) -> None:
     assert said.endswith("(pacs cannot be reached)")
     assert asked == []
     assert [attempts for *_, attempts in at.answers(second)] == [0, 0]
+
+
+def test_it_is_tried_again_at_the_time_that_was_told(at: Site) -> None:
+    (pacs,) = out(at, "pacs")
+    pacs.down = True
+    number, told = at.job("pacs"), None
+    for _ in range(8):
+        at.attempt(number)
+        told = at.breaker("pacs").next_try_at
+        if told:
+            at.clock.at = told
+    pacs.down = False
+    asked: list[datetime] = []
+    pacs.during = lambda: asked.append(at.clock())
+    at.clock.advance(-1)
+    assert at.run() == []
+    at.clock.advance(1)
+    assert at.run() == ["delivered to pacs"]
+    assert asked == [told]
 
 
 def test_one_worker_probes_and_what_waits_goes_out_as_soon_as_it_answers(at: Site) -> None:
