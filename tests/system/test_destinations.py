@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from node.adapters.destinations.dicom import DicomPeer
-from node.adapters.destinations.storescu import Peer
+from node.adapters.destinations.storescu import Peer, read_file_head, send
 from node.adapters.destinations.stow import HttpServer, StowServer
+from node.app import Node
+from node.config import Settings
 from node.pipeline.gate import Policy, Proof
 from node.scp.commitment_report import commitment_reports
 from tests.archive import DICOMWEB, PASSWORD, USER, Archive
@@ -22,6 +25,9 @@ from tests.delivering import Site, site
 from tests.destinations import objects, said
 from tests.listening import listening
 from tests.orthanc import free_port, orthanc
+from tests.real import SERIES
+from tests.system.test_orthanc import settled
+from tests.triton_fixture import REPOSITORY
 
 
 @pytest.fixture
@@ -106,6 +112,48 @@ def test_destinations_are_tested_and_listed_on_the_command_line(archive: Archive
     assert listed["by-dicom"]["card"]["works"]
     assert listed["gone"]["tested"].endswith("does not work")
     assert PASSWORD not in json.dumps(listed)
+
+
+def test_a_whole_node_delivers_to_the_member_of_a_group_that_lives(archive: Archive, tmp_path: Path) -> None:
+    source = SERIES / "siemens-t1-sag-hfs"
+    if not source.is_dir():
+        pytest.skip(f"no real data at {SERIES}")
+    settings = Settings.model_validate(
+        {
+            "node": {"data_dir": tmp_path / "node", "stop_seconds": 5},
+            "dicom": {"host": "127.0.0.1", "port": 0, "accept": "any"},
+            "http": {"port": 0},
+            "storage": {"low_watermark": 0},
+            "triton": {"models": REPOSITORY},
+            "completion": {"quiet_seconds": 3, "grid_seconds": 1, "settle_seconds": 0.5},
+            "destination": [
+                {"name": "dead", "kind": "stow", "url": f"http://127.0.0.1:{free_port()}"},
+                {
+                    "name": "alive",
+                    "kind": "orthanc",
+                    "url": archive.url,
+                    "user": USER,
+                    "password": PASSWORD,
+                    "proof": "query",
+                },
+            ],
+            "destination_group": [{"name": "pacs", "members": ["dead", "alive"]}],
+        }
+    )
+    node = Node(settings)
+    try:
+        node.start()
+        peer = Peer("MRICORE", "127.0.0.1", node.dicom_port, "SCANNER")
+        files = [(path, read_file_head(path)) for path in sorted(source.iterdir())]
+        assert {one.status for one in send(peer, files)} == {0x0000}
+        line = settled(node, str(dcmread(files[0][0], stop_before_pixels=True).SeriesInstanceUID))
+    finally:
+        node.stop()
+    (job,) = line.jobs
+    assert job.state == "completed", job.reason
+    assert {answer for *_, answer in job.deliveries} == {"alive: stored; read back and compared"}
+    kinds = {one["MainDicomTags"]["Modality"] for one in archive.http.get("/series?expand").json()}
+    assert kinds == {"SEG", "SR"}
 
 
 def command(settings: Path, *words: str) -> subprocess.CompletedProcess[str]:
