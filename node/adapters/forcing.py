@@ -2,20 +2,33 @@
 
 A new file costs the file system a commit of its journal when it is forced, its name in the folder another. `syncfs`
 makes do with one for any number of files, but writes out whatever else is waiting on that file system, which may be
-much on a disk that is shared. Which is quicker is measured as it goes. Both leave bytes and names durable.
+much on a disk that is shared. Which is quicker is measured as it goes. Both leave bytes and names durable (syncfs tells
+of failed writes since Linux 5.8; before that it is not used).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _REMEMBER = 0.9  # weight of what was measured before
 _PROBE_EVERY = 50  # forcings after which the other way is measured again
-_SYNCFS = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)  # Linux
+
+
+def _syncfs() -> Callable[[int], int] | None:
+    """The system call where it reports errors; None elsewhere."""
+    release = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if os.uname().sysname != "Linux" or release is None or (int(release[1]), int(release[2])) < (5, 8):
+        return None
+    found: Callable[[int], int] | None = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return found
+
+
+_SYNCFS = _syncfs()
 
 
 class Forcing:
@@ -23,16 +36,13 @@ class Forcing:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._number = 0
+        self._since_probe = 0
         self._whole_s = 0.0 if _SYNCFS else float("inf")  # what one syncfs takes
         self._each_s = 0.0  # what one file takes on its own
 
     def force(self, paths: Sequence[str]) -> None:
         """Make files and their names durable; `paths` are relative to the root. Raises OSError."""
-        self._number += 1
-        whole = self._whole_s <= self._each_s * len(paths)
-        if _SYNCFS and self._number % _PROBE_EVERY == 0:
-            whole = not whole
+        whole = self._is_whole_quicker(len(paths))
         begin = time.perf_counter()
         if whole:
             self._force_whole()
@@ -40,6 +50,16 @@ class Forcing:
         else:
             self._force_each(paths)
             self._each_s = _blend(self._each_s, (time.perf_counter() - begin) / len(paths))
+
+    def _is_whole_quicker(self, files: int) -> bool:
+        """By what was measured; the other way is measured again the more rarely the slower it was."""
+        whole, each = self._whole_s, self._each_s * files
+        self._since_probe += 1
+        faster, slower = sorted((whole, each))
+        if _SYNCFS and self._since_probe > _PROBE_EVERY * max(1.0, slower / max(faster, 1e-6)):
+            self._since_probe = 0
+            return whole > each
+        return whole <= each
 
     def _force_whole(self) -> None:
         folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

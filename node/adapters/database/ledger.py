@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Dialect, Row, bindparam, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Dialect, Row, bindparam, insert, select, update
+from sqlalchemy.pool import PoolProxiedConnection
 
 from node.adapters.database.engine import Database
-from node.adapters.database.prepared import Prepared
+from node.adapters.database.prepared import OwnConnection, Prepared, TakenError
 from node.adapters.database.tables import change, instance, receipt, series
 from node.core.arrival import Arrival
 from node.core.ledger import GENESIS, Disposition, Receipt, broken_links, link
@@ -32,14 +31,12 @@ class Ledger:
         """`settle`: how long after an arrival a series is looked at first."""
         self._database, self._chain, self._settle = database, chain, settle
         self._statements = _Statements(database.engine.dialect)
-        self._connection: Connection | None = None
+        self._own = OwnConnection(database)
         self._number, self._digest = self._last()
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._own.close()
 
     def _last(self) -> tuple[int, str]:
         newest = (
@@ -59,11 +56,11 @@ class Ledger:
         """
         for _ in range(_TRIES):
             try:
-                with self._transaction() as connection:
+                with self._own.transaction() as connection:
                     lines = self._disposed(connection, arrivals)
                     number, digest = self._append(connection, lines)
                     self._store(connection, arrivals, lines)
-            except IntegrityError:
+            except TakenError:
                 self._number, self._digest = self._last()
                 continue
             self._number, self._digest = number, digest
@@ -76,20 +73,7 @@ class Ledger:
         with self._database.reading() as connection:
             return frozenset(connection.scalars(wanted))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """A transaction on a connection of its own, kept from batch to batch; a fault gives it up."""
-        with self._database.translated():
-            if self._connection is None:
-                self._connection = self._database.engine.connect()
-            try:
-                with self._connection.begin():
-                    yield self._connection
-            except DBAPIError:
-                self.close()
-                raise
-
-    def _append(self, connection: Connection, lines: Sequence[Receipt]) -> tuple[int, str]:
+    def _append(self, connection: PoolProxiedConnection, lines: Sequence[Receipt]) -> tuple[int, str]:
         number, digest, rows = self._number, self._digest, []
         for line in lines:
             number, previous = number + 1, digest
@@ -98,7 +82,7 @@ class Ledger:
         self._statements.append.run(connection, rows)
         return number, digest
 
-    def _disposed(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+    def _disposed(self, connection: PoolProxiedConnection, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Decide for each arrival whether it is new, a duplicate, or a conflict with what is stored or in the batch."""
         uids = {one.receipt.sop_instance_uid for one in arrivals if one.receipt.status == SUCCESS}
         known = self._statements.stored(connection, sorted(uids))
@@ -116,7 +100,7 @@ class Ledger:
             lines.append(line)
         return lines
 
-    def _store(self, connection: Connection, arrivals: Sequence[Arrival], lines: Sequence[Receipt]) -> None:
+    def _store(self, connection: PoolProxiedConnection, arrivals: Sequence[Arrival], lines: Sequence[Receipt]) -> None:
         new = [(one, line) for one, line in zip(arrivals, lines, strict=True) if line.disposition is Disposition.STORED]
         if not new:
             return
@@ -130,27 +114,18 @@ class Ledger:
             if not self._statements.add_to_waiting.run(connection, [more]).rowcount:
                 self._open_series(connection, uid, *members[0], at)
 
-    def _open_series(self, connection: Connection, uid: str, one: Arrival, line: Receipt, at: datetime) -> None:
+    def _open_series(
+        self, connection: PoolProxiedConnection, uid: str, one: Arrival, line: Receipt, at: datetime
+    ) -> None:
         """The first instance of a series, or a late one: it waits again, as a new version that supersedes the old."""
-        there = connection.execute(select(series.c.version).where(series.c.series_instance_uid == uid)).first()
+        statements = self._statements
+        there = statements.version.run(connection, [{"uid": uid}]).fetchone()
         if there is None:
-            connection.execute(insert(series), _series(one, line, at, self._settle))
+            statements.open_series.run(connection, [_series(one, line, at, self._settle)])
             return
-        connection.execute(
-            update(series)
-            .where(series.c.series_instance_uid == uid)
-            .values(
-                state=SeriesState.WAITING,
-                reason=_REOPENED,
-                version=there.version + 1,
-                completed_at=None,
-                evidence="",
-                last_at=at,
-                look_at=at + self._settle,
-            )
-        )
-        row = {"at": at, "actor": "reception", "series_instance_uid": uid, "state": SeriesState.WAITING}
-        connection.execute(insert(change), {**row, "reason": _REOPENED})
+        more = {"uid": uid, "next": there[0] + 1, "at": at, "look": at + self._settle}
+        statements.reopen.run(connection, [more])
+        statements.note_change.run(connection, [{"at": at, "series_instance_uid": uid}])
 
 
 class _Statements:
@@ -168,7 +143,36 @@ class _Statements:
             .values(last_at=bindparam("at"), look_at=bindparam("look")),
         )
 
-    def stored(self, connection: Connection, uids: Sequence[str]) -> dict[str, str]:
+        self.version = Prepared(
+            dialect, select(series.c.version).where(series.c.series_instance_uid == bindparam("uid"))
+        )
+        self.open_series = Prepared(dialect, insert(series))
+        self.reopen = Prepared(
+            dialect,
+            update(series)
+            .where(series.c.series_instance_uid == bindparam("uid"))
+            .values(
+                state=SeriesState.WAITING.value,
+                reason=_REOPENED,
+                version=bindparam("next"),
+                completed_at=None,
+                evidence="",
+                last_at=bindparam("at"),
+                look_at=bindparam("look"),
+            ),
+        )
+        self.note_change = Prepared(
+            dialect,
+            insert(change).values(
+                at=bindparam("at"),
+                actor="reception",
+                series_instance_uid=bindparam("series_instance_uid"),
+                state=SeriesState.WAITING.value,
+                reason=_REOPENED,
+            ),
+        )
+
+    def stored(self, connection: PoolProxiedConnection, uids: Sequence[str]) -> dict[str, str]:
         """SOP Instance UID → sha256 of those that are stored already."""
         if not uids:
             return {}
@@ -179,7 +183,7 @@ class _Statements:
             self._stored[places] = Prepared(self._dialect, wanted)
         row = {f"uid{place}": uids[min(place, len(uids) - 1)] for place in range(places)}
         found = self._stored[places].run(connection, [row])
-        return {one.sop_instance_uid: one.sha256 for one in found}
+        return dict(found.fetchall())
 
 
 _INSTANCE = (
