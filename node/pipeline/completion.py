@@ -83,7 +83,7 @@ class Completion:
 
     def _facts(self, seen: WaitingSeries) -> dict[str, Facts]:
         """SOP Instance UID → facts; headers that nobody read yet are read now and remembered."""
-        known = {one.sop_instance_uid: from_json(one.facts) for one in seen.instances if one.facts}
+        known = {one.sop_instance_uid: read for one in seen.instances if (read := _remembered(one)) is not None}
         new = {
             one.sop_instance_uid: self._header(one).facts for one in seen.instances if one.sop_instance_uid not in known
         }
@@ -125,6 +125,14 @@ class Completion:
                 reason=decision.reason,
             )
         return settled
+
+
+def _remembered(one: StoredInstance) -> Facts | None:
+    """What was read of a header before; None when nobody did, or another release remembered it otherwise."""
+    try:
+        return from_json(one.facts) if one.facts else None
+    except BadInstance:
+        return None
 
 
 def subject_of(

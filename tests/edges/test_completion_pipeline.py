@@ -145,6 +145,16 @@ def test_one_broken_series_does_not_stop_the_others(bench: Bench) -> None:
     assert states[str(good[0].SeriesInstanceUID)] == SeriesState.ROUTED
 
 
+def test_what_another_release_remembered_of_a_header_is_read_anew(bench: Bench) -> None:
+    bench.receive(WHOLE)
+    bench.clock.advance(6)
+    bench.judge_due()
+    with bench.store.database.transaction() as connection:
+        connection.execute(text("UPDATE instance SET facts = json_set(facts, '$.version', 0)"))
+    bench.clock.advance(LONG_AFTER)
+    assert bench.judge_due() == [True]
+
+
 def test_files_that_vanished_cost_their_series_a_reason_and_not_the_node(bench: Bench) -> None:
     bench.receive(WHOLE)
     for path in bench.store.paths():
