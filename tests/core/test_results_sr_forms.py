@@ -1,4 +1,4 @@
-"""The planar SR: an outline that viewers draw, beside the segment that the values were measured on."""
+"""The planar SR: for viewers that draw outlines, with the values of the segment that they are of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from io import BytesIO
 import highdicom as hd
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
@@ -35,7 +36,7 @@ def groups(sr: Dataset) -> hd.sr.MeasurementReport:
     return content
 
 
-def area(corners: np.ndarray) -> float:
+def area(corners: NDArray[np.float64]) -> float:
     column, row = corners[:-1].T
     return float((column * np.roll(row, -1) - np.roll(column, -1) * row).sum() / 2)
 
@@ -90,21 +91,24 @@ def test_the_outline_lies_on_the_source_image_where_the_segment_is_largest(kind:
     assert region.GraphicType == "POLYLINE"
 
 
-def test_the_outline_and_the_values_are_one_finding() -> None:
+def test_the_outline_has_the_values_and_the_tracking_uid_of_the_segment() -> None:
     sources = mr_series(GRID)
-    content = groups(report(SrForm.PLANAR, sources, drawn_l(sources) * 3))
-    values = content.get_volumetric_roi_measurement_groups()
-    outlines = content.get_planar_roi_measurement_groups()
-    assert [group.tracking_uid for group in values] == [group.tracking_uid for group in outlines]
-    assert all(len(group.get_measurements()) == 4 for group in values)
-    assert not any(group.get_measurements() for group in outlines)
+    labels = drawn_l(sources) * 3
+    outlines = groups(report(SrForm.PLANAR, sources, labels)).get_planar_roi_measurement_groups()
+    segments = groups(report(SrForm.SEGMENT, sources, labels)).get_volumetric_roi_measurement_groups()
+    assert [group.tracking_uid for group in outlines] == [group.tracking_uid for group in segments]
+    for drawn, pointed in zip(outlines, segments, strict=True):
+        assert [one.value for one in drawn.get_measurements()] == [one.value for one in pointed.get_measurements()]
+        assert len(drawn.get_measurements()) == 4
 
 
 def test_what_was_not_found_is_left_out_unless_nothing_was() -> None:
     sources = mr_series(GRID)
     labels = drawn_l(sources)
-    assert len(groups(report(SrForm.PLANAR, sources, labels)).get_volumetric_roi_measurement_groups()) == 1
-    assert len(groups(report(SrForm.PLANAR, sources, labels * 0)).get_volumetric_roi_measurement_groups()) == 2
+    one, none = (groups(report(SrForm.PLANAR, sources, found)) for found in (labels, labels * 0))
+    assert len(one.get_planar_roi_measurement_groups()) == 1
+    assert not one.get_volumetric_roi_measurement_groups()
+    assert len(none.get_volumetric_roi_measurement_groups()) == 2
 
 
 def test_the_forms_are_documents_of_their_own() -> None:

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node.core.results.files import to_bytes
-from node.core.results.labels import Labels, check_labels, mask_of
+from node.core.results.labels import Labels, check_labels, check_probabilities, mask_of
 from node.core.results.measurements import SegmentMeasurement, measure
 from node.core.results.moment import moment_of
 from node.core.results.origin import Origin, Predecessor
 from node.core.results.outline import largest_outline
 from node.core.results.planes import slice_references, slice_thickness, source_of
-from node.core.results.seg import build_seg
+from node.core.results.seg import build_fractional, build_labelmap, build_seg
 from node.core.results.sr import Drawn, Measured, SrForm, build_sr
 from node.core.results.uids import inputs_sha256
 from node.core.results.verify import verify, verify_files
@@ -38,6 +38,8 @@ __all__ = [
     "Results",
     "SegmentMeasurement",
     "SrForm",
+    "as_fractional",
+    "as_labelmap",
     "encode",
     "inputs_sha256",
     "structured_report",
@@ -95,3 +97,29 @@ def structured_report(
         warnings.simplefilter("ignore")  # as in `encode`
         source = source_of(volume, sources)
         return build_sr(source, results.seg, findings, origin, moment_of(source.headers), form)
+
+
+def as_labelmap(volume: Volume, sources: Sequence[Dataset], labels: Labels, origin: Origin) -> Dataset | None:
+    """The labels as a Label Map Segmentation (PS3.3 A.51.1), for destinations that take it.
+
+    None where segments overlap: a label map cannot hold them, BINARY does. Raises as `encode` does.
+    """
+    labels = check_labels(volume, labels, origin.card)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `encode`
+        source = source_of(volume, sources)
+        return build_labelmap(volume, source, labels, origin, moment_of(source.headers))
+
+
+def as_fractional(
+    volume: Volume, sources: Sequence[Dataset], probabilities: NDArray[np.float32], origin: Origin
+) -> Dataset:
+    """Probabilities, float32 (segments, slices, rows, columns) from 0 to 1, as a FRACTIONAL Segmentation in 255 steps.
+
+    Raises as `encode` does.
+    """
+    probabilities = check_probabilities(volume, probabilities, origin.card)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `encode`
+        source = source_of(volume, sources)
+        return build_fractional(volume, source, probabilities, origin, moment_of(source.headers))

@@ -30,6 +30,19 @@ def check_labels(volume: Volume, labels: NDArray[Any], card: Card) -> Labels:
     return labels
 
 
+def check_probabilities(volume: Volume, probabilities: NDArray[Any], card: Card) -> NDArray[np.float32]:
+    """Probabilities (segments, slices, rows, columns) from 0 to 1; raises ModelFailed where they are not that."""
+    promised = (len(card.segments), len(volume.slices), volume.rows, volume.columns)
+    if probabilities.dtype != np.float32 or probabilities.shape != promised:
+        raise ModelFailed(
+            f"Model {card.name} answered {probabilities.dtype} probabilities of shape {probabilities.shape}; "
+            f"float32 of shape {promised} are needed"
+        )
+    if not (probabilities.min() >= 0 and probabilities.max() <= 1):  # NaN is neither
+        raise ModelFailed(f"Model {card.name} answered probabilities that are not from 0 to 1")
+    return probabilities
+
+
 def mask_of(labels: Labels, number: int, encoding: Encoding) -> Mask:
     """True where a voxel belongs to the segment of that number."""
     if encoding is Encoding.BITS:
@@ -45,14 +58,3 @@ def without_overlap(labels: Labels, card: Card) -> Labels | None:
         return None
     numbers = np.array([value.bit_length() for value in range(256)], np.uint8)
     return numbers[labels]
-
-
-def stacked(labels: Labels, card: Card) -> Labels:
-    """The segments of overlapping labels as 0 and 1 along a last axis, in the order of the card.
-
-    In memory each segment of a slice lies in one piece, which is how it is read.
-    """
-    planes = np.empty((len(labels), len(card.segments), *labels.shape[1:]), np.uint8)
-    for segment in card.segments:
-        planes[:, segment.number - 1] = mask_of(labels, segment.number, card.encoding)
-    return np.moveaxis(planes, 1, -1)

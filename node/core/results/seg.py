@@ -1,17 +1,27 @@
-"""The label tensor of a model as a DICOM Segmentation (PS3.3 A.51): BINARY, one instance in its own series.
+"""The findings of a model as a DICOM Segmentation (PS3.3 A.51), one instance in its own series, in three encodings:
+
+    BINARY      a frame of bits per segment and slice: the default, which everything reads
+    LABELMAP    a frame of segment numbers per slice; segments cannot overlap, and older archives refuse its SOP Class
+    FRACTIONAL  a frame of probabilities, 0 to 255, per segment and slice
 
 Geometry is that of the Volume. Every frame names the one source image, or source frame, that it lies on
 (Derivation Image Sequence, PS3.3 C.7.6.16.2.6). A segment without a voxel keeps its description and has no frame.
 Where nothing at all was found, each segment has one empty frame on the middle slice: an image must have a frame
 (Number of Frames, PS3.3 C.7.6.6), and readers then know what was looked for and where.
+
+highdicom describes the frames and is told of each only whether it holds anything: it is given images of one pixel.
+The pixels are packed here, which takes a fraction of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import highdicom as hd
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
@@ -28,7 +38,7 @@ from node.core.results.equipment import (
     software_versions,
 )
 from node.core.results.hygiene import CHARACTER_SET
-from node.core.results.labels import Labels, stacked, without_overlap
+from node.core.results.labels import Labels, Mask, mask_of, without_overlap
 from node.core.results.origin import Origin
 from node.core.results.planes import Source, instance_references, lossy, slice_references, stand_ins
 from node.core.results.uids import result_uid
@@ -36,7 +46,22 @@ from node.core.volume import Volume
 
 _DERIVATION = codes.DCM.Segmentation
 _PURPOSE = codes.DCM.SourceImageForImageProcessingOperation
-_SERIES_OFFSET = 1
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """What sets one encoding apart from the others."""
+
+    type: hd.seg.SegmentationTypeValues
+    role: str  # part of the UIDs
+    series_offset: int  # of SeriesNumber
+
+
+_BINARY = _Encoding(hd.seg.SegmentationTypeValues.BINARY, "seg", 1)
+_LABELMAP = _Encoding(hd.seg.SegmentationTypeValues.LABELMAP, "seg labelmap", 4)
+_FRACTIONAL = _Encoding(hd.seg.SegmentationTypeValues.FRACTIONAL, "seg fractional", 5)
+_MOST_PROBABLE = 255  # Maximum Fractional Value
+_Frames = Sequence[tuple[int, int]]  # of each frame the segment number, 1 in a label map, and the index of its slice
 
 
 def tracking_uid(source: Source, origin: Origin, number: int) -> str:
@@ -50,17 +75,57 @@ def tracking_id(origin: Origin, label: str) -> str:
 
 
 def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, moment: datetime) -> Dataset:
-    """The Segmentation of labels that `labels.check_labels` has passed, as a plain data set."""
-    shown = _shown(labels)
-    numbers = without_overlap(labels[shown], origin.card)
+    """The BINARY Segmentation of labels that `labels.check_labels` has passed, as a plain data set."""
+    masks = [mask_of(labels, segment.number, origin.card.encoding) for segment in origin.card.segments]
+    present = np.stack([mask.any(axis=(1, 2)) for mask in masks], axis=-1)
+    out, frames = _described(volume, source, present, _BINARY, origin, moment)
+    out.SegmentsOverlap = "NO" if without_overlap(labels, origin.card) is not None else "YES"
+    bits = np.concatenate([masks[segment - 1][plane].ravel() for segment, plane in frames])
+    out.PixelData = _even(np.packbits(bits, bitorder="little").tobytes())
+    return out
+
+
+def build_labelmap(volume: Volume, source: Source, labels: Labels, origin: Origin, moment: datetime) -> Dataset | None:
+    """The same as a label map; None where a voxel belongs to more than one segment."""
+    numbers = without_overlap(labels, origin.card)
+    if numbers is None:
+        return None
+    present = np.asarray(numbers.any(axis=(1, 2)))[:, np.newaxis]
+    out, frames = _described(volume, source, present, _LABELMAP, origin, moment)
+    out.PixelData = _even(numbers[[plane for _, plane in frames]].tobytes())
+    # Viewers count the items to find a segment's colour: the background, which has no colour, comes last
+    out.SegmentSequence = sorted(out.SegmentSequence, key=lambda item: (item.SegmentNumber == 0, item.SegmentNumber))
+    return out
+
+
+def build_fractional(
+    volume: Volume, source: Source, probabilities: NDArray[np.float32], origin: Origin, moment: datetime
+) -> Dataset:
+    """Probabilities from 0 to 1 (segments, slices, rows, columns) that `labels.check_probabilities` has passed."""
+    steps = np.stack([np.rint(one * np.float32(_MOST_PROBABLE)).astype(np.uint8) for one in probabilities])
+    present = np.asarray(steps.any(axis=(2, 3))).T
+    out, frames = _described(volume, source, present, _FRACTIONAL, origin, moment)
+    out.PixelData = _even(b"".join(steps[segment - 1, plane].tobytes() for segment, plane in frames))
+    return out
+
+
+def _described(
+    volume: Volume, source: Source, present: Mask, encoding: _Encoding, origin: Origin, moment: datetime
+) -> tuple[Dataset, _Frames]:
+    """A Segmentation without pixels, and its frames; `present` (slices, segments) says what there is to show."""
+    shown = _shown(present)
+    images = stand_ins(volume, source)[shown]
+    for image in images:
+        image.Rows = image.Columns = 1
+    dots = present[shown].astype(np.uint8)[:, np.newaxis, np.newaxis]
     made = hd.seg.Segmentation(
-        source_images=stand_ins(volume, source)[shown],
-        pixel_array=stacked(labels[shown], origin.card) if numbers is None else numbers,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        source_images=images,
+        pixel_array=dots[..., 0] if encoding is _LABELMAP else dots,
+        segmentation_type=encoding.type,
         segment_descriptions=_descriptions(source, origin),
-        series_instance_uid=result_uid("seg series", source.series_instance_uid, origin),
-        series_number=series_number(source, origin, _SERIES_OFFSET),
-        sop_instance_uid=result_uid("seg", source.series_instance_uid, origin),
+        series_instance_uid=result_uid(f"{encoding.role} series", source.series_instance_uid, origin),
+        series_number=series_number(source, origin, encoding.series_offset),
+        sop_instance_uid=result_uid(encoding.role, source.series_instance_uid, origin),
         instance_number=1,
         manufacturer=short(origin.manufacturer),
         manufacturer_model_name=short(origin.card.name),
@@ -72,21 +137,35 @@ def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, mo
         series_description=series_description(origin, "SEG"),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set=CHARACTER_SET,
-        omit_empty_frames=bool(labels.any()),
+        max_fractional_value=_MOST_PROBABLE,
+        omit_empty_frames=bool(present.any()),
     )
     out = complete(made, source, origin, moment)
+    out.Rows, out.Columns = volume.rows, volume.columns
     _name_dimensions(out, result_uid("dimensions", source.series_instance_uid, origin))
-    _refer_to_sources(out, volume, source, range(len(labels))[shown])
-    _pad_with_zero(out)
+    frames = [(_segment(frame), _plane(frame)) for frame in out.PerFrameFunctionalGroupsSequence]
+    _refer_to_sources(out, volume, source, frames)
     for keyword, value in lossy(source).items():
         setattr(out, keyword, value)
-    return out
+    return out, frames
 
 
-def _shown(labels: Labels) -> slice:
+def _shown(present: Mask) -> slice:
     """The slices that highdicom is given: all, or the middle one when there is nothing to show on any."""
-    middle = len(labels) // 2
-    return slice(None) if labels.any() else slice(middle, middle + 1)
+    middle = len(present) // 2
+    return slice(None) if present.any() else slice(middle, middle + 1)
+
+
+def _segment(frame: Dataset) -> int:
+    if "SegmentIdentificationSequence" not in frame:
+        return 1
+    return int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+
+
+def _plane(frame: Dataset) -> int:
+    """The index of the slice: stand-ins are numbered by it, from 1."""
+    image = frame.DerivationImageSequence[0].SourceImageSequence[0]
+    return int(image.ReferencedSOPInstanceUID.removeprefix("2.25.")) - 1
 
 
 def _descriptions(source: Source, origin: Origin) -> list[hd.seg.SegmentDescription]:
@@ -114,11 +193,9 @@ def _descriptions(source: Source, origin: Origin) -> list[hd.seg.SegmentDescript
     ]
 
 
-def _pad_with_zero(seg: Dataset) -> None:
-    """End pixel data of an odd length with 00H (PS3.5 8.1.1); highdicom ends it with the character 0."""
-    length = (seg.NumberOfFrames * seg.Rows * seg.Columns + 7) // 8
-    if length % 2:
-        seg.PixelData = seg.PixelData[:length] + b"\0"
+def _even(pixels: bytes) -> bytes:
+    """Pixel data of an even length, ended with 00H if need be (PS3.5 8.1.1)."""
+    return pixels + b"\0" * (len(pixels) % 2)
 
 
 def _name_dimensions(seg: Dataset, uid: str) -> None:
@@ -127,17 +204,16 @@ def _name_dimensions(seg: Dataset, uid: str) -> None:
         item.DimensionOrganizationUID = uid
 
 
-def _refer_to_sources(seg: Dataset, volume: Volume, source: Source, planes: Sequence[int]) -> None:
+def _refer_to_sources(seg: Dataset, volume: Volume, source: Source, frames: _Frames) -> None:
     """Name the true source images where highdicom has named the stand-ins."""
     instances = instance_references(source)
     series = Dataset()
     series.SeriesInstanceUID, series.ReferencedInstanceSequence = source.series_instance_uid, instances
     seg.ReferencedSeriesSequence, seg.SourceImageSequence = [series], instances
     references = slice_references(volume)
-    derived = {f"2.25.{plane + 1}": _derivation(references[plane]) for plane in planes}
-    for frame in seg.PerFrameFunctionalGroupsSequence:
-        stand_in = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
-        frame["DerivationImageSequence"] = derived[stand_in]
+    derived = {plane: _derivation(references[plane]) for plane in sorted({plane for _, plane in frames})}
+    for frame, (_, plane) in zip(seg.PerFrameFunctionalGroupsSequence, frames, strict=True):
+        frame["DerivationImageSequence"] = derived[plane]
 
 
 def _derivation(reference: Dataset) -> DataElement:

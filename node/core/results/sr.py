@@ -4,14 +4,14 @@ The values of a segment stand under the tracking UID of the SEG's segment. There
 it, and it makes the document five times as long. There are two forms:
 
     segment   one group (TID 1411) per segment of the card, found or not, which points to the segment in the SEG
-    planar    for viewers that draw: beside that group another (TID 1410) of the same tracking UID, with the outline on
-              the slice where the segment is largest. OHIF merges the two and shows outline and values; a group without
-              an outline leaves its viewport black, so segments that were not found are left out where others were
+    planar    for viewers that draw: one group (TID 1410) per segment that was found, with the outline on the slice
+              where the segment is largest. OHIF shows outline and values; of a group that points to a segment it shows
+              nothing but black, so segments that were not found are told of only where none was found
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -139,28 +139,30 @@ def _report(
     return hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=coded(_PROCEDURE),
-        imaging_measurements=[
-            group for found in _said(findings, form) for group in _groups(source, seg, found, origin)
-        ],
+        imaging_measurements=[_group(source, seg, found, origin) for found in _said(findings, form)],
         title=codes.DCM.ImagingMeasurementReport,
     )
 
 
 def _said(findings: Sequence[Measured], form: SrForm) -> Sequence[Measured]:
-    """The segments that a form speaks of, with an outline only where the form has one."""
+    """The segments that a form speaks of, with an outline only where the form has one.
+
+    Outlines and references to segments do not mix: PixelMed's validator takes the whole document for planar ones where
+    there is one outline.
+    """
     if form is SrForm.SEGMENT:
         return [replace(found, drawn=None) for found in findings]
     return [found for found in findings if found.drawn is not None] or findings
 
 
-def _groups(source: Source, seg: Dataset, found: Measured, origin: Origin) -> Iterator[_Group]:
-    """The groups of one segment; two are one finding, because they have one tracking UID."""
+def _group(source: Source, seg: Dataset, found: Measured, origin: Origin) -> _Group:
     name = hd.sr.TrackingIdentifier(
         uid=tracking_uid(source, origin, found.segment.number), identifier=tracking_id(origin, found.segment.label)
     )
-    yield _volumetric(source, seg, found.segment, name, _numbers(found.numbers, origin))
+    numbers = _numbers(found.numbers, origin)
     if found.drawn is not None:
-        yield _planar(found.segment, found.drawn, name)
+        return _planar(found.segment, found.drawn, name, numbers)
+    return _volumetric(source, seg, found.segment, name, numbers)
 
 
 def _volumetric(
@@ -180,7 +182,7 @@ def _volumetric(
     )
 
 
-def _planar(segment: Segment, drawn: Drawn, name: hd.sr.TrackingIdentifier) -> _Group:
+def _planar(segment: Segment, drawn: Drawn, name: hd.sr.TrackingIdentifier, numbers: list[hd.sr.Measurement]) -> _Group:
     frame = drawn.image.get("ReferencedFrameNumber")
     # highdicom knows no private SOP classes: the true one is written afterwards
     image = hd.sr.SourceImageForRegion(
@@ -193,6 +195,7 @@ def _planar(segment: Segment, drawn: Drawn, name: hd.sr.TrackingIdentifier) -> _
         referenced_region=region,
         finding_category=coded(segment.category),
         finding_type=coded(segment.type),
+        measurements=numbers,
     )
 
 
