@@ -61,7 +61,7 @@ from node.scp.mpps import mpps
 from node.scp.server import Limits
 from node.scp.tls import Certificates
 from node.web import Health, Web
-from node.worker import Clerk, ModelKeeper, Reporter, Watchdog, Worker
+from node.worker import Carrier, Clerk, ModelKeeper, Reporter, Watchdog, Worker
 
 _log = structlog.get_logger(__name__)
 
@@ -91,6 +91,7 @@ class Node:
         self._clerk = Clerk(self._completion(), clock, self._job_created)
         self._watchdog = Watchdog(self.database, settings.process_id, clock, self._job_created)
         self._workers = self._built_workers()
+        self._carrier = self._built_carrier()
         self._keeper = ModelKeeper(self.models, clock, self._revive)
         self._reporter: Reporter | None = None
         self._reception: Reception | None = None
@@ -133,13 +134,13 @@ class Node:
         if self._triton:
             self._start_triton(self._triton)
         self._keeper.start()
-        for loop in (self._watchdog, *self._workers):
+        for loop in (self._watchdog, *([self._carrier] if self._carrier else self._workers)):
             loop.start()
 
     def stop(self) -> None:
         """Refuse new associations, finish what runs or leave it for the next start, close."""
         ends_at = monotonic() + self.settings.node.stop_seconds
-        working = (self._clerk, self._keeper, *self._workers)
+        working = [self._clerk, self._keeper, *([self._carrier] if self._carrier else self._workers)]
         for loop in working:
             loop.ask_to_stop()
         if self._listener:
@@ -184,8 +185,8 @@ class Node:
             self._triton.start()
 
     def _job_created(self) -> None:
-        for worker in self._workers:
-            worker.wake()
+        for loop in [self._carrier] if self._carrier else self._workers:
+            loop.wake()
 
     def _hand_back(self) -> None:
         """What could not be finished in time is free for others at once, or for the next start."""
@@ -194,6 +195,22 @@ class Node:
             self._watchdog.leave()
         except StoreUnavailable as gone:
             _log.warning("jobs not handed back", reason=str(gone))
+
+    def _built_carrier(self) -> Carrier | None:
+        jobs = self.settings.jobs
+        if jobs.engine == "rows":
+            return None
+        try:
+            from node.adapters.engine.transact import Transact  # only where it is asked for: it takes a second
+        except ImportError as missing:
+            raise BadConfiguration(
+                "jobs.engine", "DBOS is not installed", "pip install mricore-node[dbos]"
+            ) from missing
+        maker, deliverer = self._workers[0], self._workers[-1]
+        queues = {"make": (maker, jobs.makers), "deliver": (deliverer, jobs.deliverers)}
+        engine = Transact(self.settings.engine_url, self.settings.process_id)
+        wanted = {queue: called for queue, called in queues.items() if called[1]}
+        return Carrier(self.database, engine, wanted, self._clock)
 
     def _built_workers(self) -> list[Worker]:
         """Those that make results and those that deliver wait for different machines, and never for each other."""

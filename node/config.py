@@ -95,6 +95,7 @@ class Rules(_Section):
 
 
 class Jobs(_Section):
+    engine: Literal["rows", "dbos"] = "rows"  # who carries the work: the job rows themselves, or DBOS Transact
     process: str = Field("", max_length=64)  # "": a name of its own, the same after a restart on SQLite
     makers: int = Field(1, ge=0)  # jobs whose results are made at once
     deliverers: int = Field(3, ge=0)  # jobs whose results are delivered at once
@@ -217,6 +218,12 @@ class Settings(_Section):
     def destination_names(self) -> list[str]:
         """What rules may name."""
         return [*(one.name for one in self.destination), *(group.name for group in self.destination_group)]
+
+    @property
+    def engine_url(self) -> str:
+        """Where DBOS keeps its own tables: a file beside the database, or a schema in it."""
+        sqlite = self.database_url.startswith("sqlite")
+        return f"sqlite:///{self.node.data_dir / 'engine.db'}" if sqlite else self.database_url
 
     @property
     def instances(self) -> Path:

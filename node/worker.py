@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +13,9 @@ import structlog
 
 from node.adapters.database import Database, processes
 from node.adapters.database import jobs as rows
-from node.adapters.database.claims import Claimant, claim
-from node.core.jobs import EVERY_NTH_BY_AGE, Job, wait_before
+from node.adapters.database.claims import Claimant, claim, claim_this, next_due
+from node.adapters.engine import Engine
+from node.core.jobs import EVERY_NTH_BY_AGE, Candidate, Job, wait_before
 from node.core.states import JobState
 from node.errors import NodeError, NotProcessable, Permanent, Retryable, StoreUnavailable
 from node.pipeline.commitment import Commitments
@@ -26,11 +27,13 @@ _log = structlog.get_logger(__name__)
 
 _LONGEST_SLEEP_S = 1.0  # other processes may create work without being able to wake this one
 _CANARY_EVERY_S = 60.0
+_AHEAD = 4  # jobs in the engine for each that it may call at once
+_SWEEP_EVERY_S = 5.0
 _BEAT_EVERY_S = 3.0
 SILENT_S = 15.0  # without a sign of life: with a beat's time and a look's, jobs change hands within 20 s
 
 
-class _Loop:
+class Loop:
     """A thread that works until there is nothing to do, then sleeps until it is woken or a moment comes."""
 
     def __init__(self, name: str, clock: Callable[[], datetime]) -> None:
@@ -75,7 +78,7 @@ class _Loop:
         raise NotImplementedError
 
 
-class Clerk(_Loop):
+class Clerk(Loop):
     """Judges series; `completed` is called when one was given to the rules."""
 
     def __init__(self, completion: Completion, clock: Callable[[], datetime], completed: Callable[[], None]) -> None:
@@ -112,7 +115,7 @@ class _Outcome:
     next_try_at: datetime | None
 
 
-class Worker(_Loop):
+class Worker(Loop):
     """Attempts jobs, one at a time."""
 
     def __init__(
@@ -130,6 +133,37 @@ class Worker(_Loop):
         self._claimant, self._made = claimant or Claimant(), made
         self._turn = 0
         self._owed: _Outcome | None = None
+
+    def twin(self) -> Worker:
+        """Another one like this: each call of an engine has its own."""
+        other = Worker(self._thread.name, self._database, self._work, self._clock, self._claimant, self._made)
+        other._stopping = self._stopping
+        return other
+
+    def due(self, most: int) -> list[Candidate]:
+        """The jobs that this worker might have next."""
+        return next_due(self._database, self._clock(), self._claimant, most)
+
+    def carry(self, job_id: int) -> None:
+        """One attempt at one job, if it may be had now, for an engine that calls with its number. Raises nothing."""
+        try:
+            self._settle_owed()
+            job = claim_this(self._database, job_id, self._clock(), self._claimant)
+            if job is not None:
+                self._attempt(job)
+            self._settle_owed()
+        except Exception as broken:  # noqa: BLE001 # the engine outlives every fault; the row says what is left to do
+            known = isinstance(broken, NodeError)
+            _log.error("job not carried", job_id=job_id, reason=str(broken) if known else "", exc_info=not known)
+
+    def _settle_owed(self) -> None:
+        """Until the database takes what came of the last attempt, or the node stops: then others take the job up."""
+        while self._owed:
+            try:
+                self._write(self._owed)
+            except StoreUnavailable:
+                if self._stopping.wait(_LONGEST_SLEEP_S):
+                    raise
 
     def _step(self) -> float:
         if self._owed:
@@ -202,7 +236,65 @@ class Worker(_Loop):
         )
 
 
-class Watchdog(_Loop):
+class Carrier(Loop):
+    """Keeps an engine in step with the rows: what is due and not carried is enqueued, whoever lost it.
+
+    No more than a few are in the engine at a time, so that the order is the rows', however long the backlog.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        workers: Mapping[str, tuple[Worker, int]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`workers` are those that the engine calls: queue → worker, and how many calls at once."""
+        super().__init__("carrier", clock)
+        self._database, self._engine, self._workers = database, engine, workers
+        self._swept: float | None = None
+        self._started = False
+
+    def _step(self) -> float:
+        if not self._started:
+            self._engine.start({queue: at_once for queue, (_, at_once) in self._workers.items()}, self._carry)
+            self._started = True
+        for queue, (worker, at_once) in self._workers.items():
+            self._fill(queue, worker, at_once)
+        self._sweep()
+        return _LONGEST_SLEEP_S
+
+    def stop(self, grace_seconds: float) -> None:
+        ends_at = time.monotonic() + grace_seconds
+        for worker, _ in self._workers.values():
+            worker.ask_to_stop()
+        super().stop(grace_seconds)
+        self._engine.stop(max(0.0, ends_at - time.monotonic()))
+
+    def _carry(self, queue: str, job_id: int) -> None:
+        worker, _ = self._workers[queue]
+        if not self._stopping.is_set():
+            worker.twin().carry(job_id)
+        self.wake()
+
+    def _fill(self, queue: str, worker: Worker, at_once: int) -> None:
+        carried = self._engine.carried(queue)
+        room = _AHEAD * at_once - len(carried)
+        if room > 0:
+            for one in worker.due(_AHEAD * at_once + len(carried)):
+                if one.id not in carried and room > 0:
+                    self._engine.enqueue(queue, one.id, rank=one.rank)
+                    room -= 1
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        if self._swept is None or now - self._swept > _SWEEP_EVERY_S:
+            self._swept = now
+            self._engine.take_up(processes.living(self._database))
+            self._engine.forget()
+
+
+class Watchdog(Loop):
     """Gives this process' sign of life, and takes up the jobs of processes that give none.
 
     Only one that could itself beat all the while may say that another is silent: after a database was away, everybody
@@ -244,7 +336,7 @@ class Watchdog(_Loop):
             self._taken_up()
 
 
-class Reporter(_Loop):
+class Reporter(Loop):
     """Reports storage commitment to those who asked for it."""
 
     def __init__(self, commitments: Commitments, clock: Callable[[], datetime]) -> None:
@@ -255,7 +347,7 @@ class Reporter(_Loop):
         return 0.0 if self._commitments.report_next() else _LONGEST_SLEEP_S
 
 
-class ModelKeeper(_Loop):
+class ModelKeeper(Loop):
     """Asks the canaries at start, after every fault, and now and then; restarts an embedded server that died."""
 
     def __init__(self, models: Models, clock: Callable[[], datetime], revive: Callable[[], None]) -> None:

@@ -166,3 +166,14 @@ class Candidate:
 def in_turn(candidates: Sequence[Candidate], *, by_age: bool) -> list[Candidate]:
     """Stat before routine before low, each by age; or by age alone."""
     return sorted(candidates, key=lambda one: (0 if by_age else one.rank, one.due_at, one.id))
+
+
+def mixed(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """In turn, but every n-th place goes to whoever waits longest."""
+    by_rank, by_age = in_turn(candidates, by_age=False), in_turn(candidates, by_age=True)
+    placed: dict[int, Candidate] = {}
+    while len(placed) < len(candidates):
+        order = by_age if len(placed) % EVERY_NTH_BY_AGE == EVERY_NTH_BY_AGE - 1 else by_rank
+        one = next(one for one in order if one.id not in placed)
+        placed[one.id] = one
+    return list(placed.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -35,9 +35,16 @@ class Hospital:
     bench: Bench
     folder: Path
     url: str
+    engine: str = "rows"
 
     def arguments(self, process: str, hold: str = "") -> list[str]:
-        return [*_NODE, str(self.folder), self.url, process, hold]
+        return [*_NODE, str(self.folder), self.url, process, hold, self.engine]
+
+    @property
+    def with_dbos(self) -> Hospital:
+        """The same one, where DBOS carries the work: in a file of its own, or in the shared database."""
+        sqlite = self.url.startswith("sqlite")
+        return replace(self, engine=f"sqlite:///{self.folder / 'engine.db'}" if sqlite else self.url)
 
     @property
     def log(self) -> Path:
@@ -113,6 +120,34 @@ def test_another_process_takes_over_from_one_that_was_killed(hospital: Hospital)
             end(first)
             hospital.wait(JobState.COMPLETED, jobs=3)
     hospital.demand_completed_once()
+
+
+def test_dbos_another_process_takes_over_from_one_that_was_killed(hospital: Hospital) -> None:
+    with_dbos = hospital.with_dbos
+    for number in range(3):
+        with_dbos.bench.complete(mr_series(Grid(slices=10), name=f"s{number}"))
+    with python(with_dbos.arguments("first", "infer"), log=with_dbos.log) as first:
+        line_with(first, "holds infer", with_dbos.log)
+        with python(with_dbos.arguments("second"), log=with_dbos.log):
+            with_dbos.wait(JobState.COMPLETED, jobs=2)
+            end(first)
+            with_dbos.wait(JobState.COMPLETED, jobs=3)
+    with_dbos.demand_completed_once()
+
+
+@pytest.mark.parametrize(("step", "inferences"), [("infer", 2), ("encode", 1), ("deliver", 1)])
+def test_dbos_a_worker_killed_in_a_step_goes_on_there_after_a_start(
+    small: Hospital, step: str, inferences: int
+) -> None:
+    with_dbos = small.with_dbos
+    with_dbos.bench.complete(mr_series(Grid(slices=10)))
+    with python(with_dbos.arguments("node", step), log=with_dbos.log) as worker:
+        line_with(worker, f"holds {step}", with_dbos.log)
+        end(worker)
+    with python(with_dbos.arguments("node"), log=with_dbos.log):
+        with_dbos.wait(JobState.COMPLETED)
+    with_dbos.demand_completed_once()
+    assert len(with_dbos.lines("asked")) == inferences
 
 
 def test_a_worker_that_slept_while_its_job_was_taken_stops_without_a_trace(hospital: Hospital) -> None:

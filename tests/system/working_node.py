@@ -1,7 +1,8 @@
-"""A process that only works: `python -m tests.system.working_node FOLDER URL PROCESS [HOLD]`.
+"""A process that only works: `python -m tests.system.working_node FOLDER URL PROCESS HOLD ENGINE`.
 
 The node's own watchdog and workers on a real database; the model answers at once and the PACS is a list in a file.
-It stops in the middle of the step named HOLD until the file FOLDER/go is there, and says so.
+ENGINE is "rows", or the URL of a database for DBOS. It stops in the middle of the step named HOLD until the file
+FOLDER/go is there, and says so.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from numpy.typing import NDArray
 from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
 from node.adapters.destinations import Outcome, Outgoing
+from node.adapters.engine.transact import Transact
 from node.core.card import Card
 from node.core.jobs import Job
 from node.core.states import Stage
 from node.pipeline.work import Work
-from node.worker import Watchdog, Worker
+from node.worker import Carrier, Loop, Watchdog, Worker
 from tests.bench import Bench
 from tests.fakes import FakeDestination, FakeModels
 from tests.receiving import opened
@@ -95,24 +97,35 @@ def held(work: Work) -> HeldWork:
     return HeldWork(**{one.name: getattr(work, one.name) for one in fields(work)})
 
 
-def main(folder: Path, url: str, process: str) -> None:
+def loops(bench: Bench, process: str, engine_url: str) -> list[Loop]:
+    """In the order in which they stop."""
+    database, work = bench.store.database, held(bench.work)
+    maker = Worker("maker", database, work, now, Claimant(process, delivers=False))
+    deliverer = Worker("deliverer", database, work, now, Claimant(process, makes=False))
+    if engine_url == "rows":
+        return [maker, deliverer, Watchdog(database, process, now, maker.wake)]
+    queues = {"make": (maker, 1), "deliver": (deliverer, 1)}
+    carrier = Carrier(database, Transact(engine_url, process), queues, now)
+    return [carrier, Watchdog(database, process, now, carrier.wake)]
+
+
+def main(folder: Path, url: str, process: str, engine_url: str) -> None:
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     with opened(folder, now, url=url, chain=process) as store, Decoder() as decoder:
         bench = Bench(store, now, decoder)  # type: ignore[arg-type] # a real clock is called as a told one is
         bench.models = HeldModels(HOLD, folder / "asked")
         bench.out = Pacs(HOLD, folder / "stored")
-        work = held(bench.work)
-        maker = Worker("maker", store.database, work, now, Claimant(process, delivers=False))
-        deliverer = Worker("deliverer", store.database, work, now, Claimant(process, makes=False))
-        watchdog = Watchdog(store.database, process, now, maker.wake)
+        working = loops(bench, process, engine_url)
+        watchdog = working[-1]
+        assert isinstance(watchdog, Watchdog)
         watchdog.arrive()
-        for loop in (watchdog, maker, deliverer):
+        for loop in working:
             loop.start()
         print("works", flush=True)  # noqa: T201
         told.wait()
         ends_at = monotonic() + STOP_S
-        for loop in (maker, deliverer, watchdog):
+        for loop in working:
             loop.stop(max(0.0, ends_at - monotonic()))
         watchdog.leave()
 
@@ -120,5 +133,5 @@ def main(folder: Path, url: str, process: str) -> None:
 HOLD = Hold("", Path())
 
 if __name__ == "__main__":
-    HOLD = Hold(sys.argv[4] if len(sys.argv) > 4 else "", Path(sys.argv[1]) / "go")
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    HOLD = Hold(sys.argv[4], Path(sys.argv[1]) / "go")
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[5])

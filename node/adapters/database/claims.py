@@ -5,6 +5,7 @@ A claim costs the same for one waiting job and for 100 000: the index gives the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,7 @@ from node.adapters.database import pauses
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import read
 from node.adapters.database.tables import Moment, job
-from node.core.jobs import RANKS, Candidate, Job, Lane, Limits, in_turn, is_open
+from node.core.jobs import RANKS, Candidate, Job, Lane, Limits, Paused, in_turn, is_open, mixed
 from node.core.states import JobState, Stage
 
 _ONE_AT_A_TIME = 0x6D726901  # any number that nobody else locks
@@ -60,6 +61,27 @@ def claim_this(database: Database, job_id: int, now: datetime, claimant: Claiman
         return _take(connection, job_id, claimant.owner, now)
 
 
+def next_due(database: Database, now: datetime, claimant: Claimant, most: int) -> list[Candidate]:
+    """Jobs that this claimant might have next, in the order in which they should be tried; no more of a lane than its
+    limit leaves room for. The last of every few by rank makes room for the one that waits longest."""
+    with database.reading() as connection:
+        lanes = _open_lanes(connection, claimant)
+        if not lanes:
+            return []
+        rows = connection.execute(_firsts(tuple(lanes), most), {"now": now}).all()
+        running = _running(connection)
+    taken: Counter[Lane] = Counter()
+    found: list[Candidate] = []
+    lane_of = {row.id: Lane.read(row.lane) for row in rows}
+    for one in mixed([Candidate(row.id, row.rank, row.next_try_at) for row in rows]):
+        lane = lane_of[one.id]
+        running_then = {other: running.get(other, 0) + taken[other] for other in {*running, *taken, lane}}
+        if len(found) < most and is_open(lane, running_then, claimant.limits, Paused()):
+            taken[lane] += 1
+            found.append(one)
+    return found
+
+
 def still_claimed(database: Database, claimed: Job) -> bool:
     """Whether an attempt may go on."""
     mine = (job.c.id == claimed.id) & (job.c.claim == claimed.claim) & (job.c.state == JobState.IN_PROGRESS)
@@ -91,25 +113,29 @@ def _allowed(connection: Connection, lanes: Sequence[Lane], who: Claimant) -> li
     if not mine:
         return []
     paused = pauses.read(connection)
-    counted = connection.execute(
-        select(job.c.lane, func.count()).where(job.c.state == JobState.IN_PROGRESS).group_by(job.c.lane)
-    )
-    running = {Lane.read(lane): int(number) for lane, number in counted}
+    running = _running(connection)
     return [lane for lane in mine if is_open(lane, running, who.limits, paused)]
 
 
+def _running(connection: Connection) -> dict[Lane, int]:
+    counted = connection.execute(
+        select(job.c.lane, func.count()).where(job.c.state == JobState.IN_PROGRESS).group_by(job.c.lane)
+    )
+    return {Lane.read(lane): int(number) for lane, number in counted}
+
+
 def _candidates(connection: Connection, lanes: Sequence[Lane], now: datetime) -> list[Candidate]:
-    rows = connection.execute(_firsts(tuple(lanes)), {"now": now})
+    rows = connection.execute(_firsts(tuple(lanes), 1), {"now": now})
     return [Candidate(row.id, row.rank, row.next_try_at) for row in rows]
 
 
 @lru_cache(maxsize=256)  # the lanes are nearly always the same, and building the statement costs more than running it
-def _firsts(lanes: tuple[Lane, ...]) -> CompoundSelect[tuple[int, int, datetime]]:
+def _firsts(lanes: tuple[Lane, ...], each: int) -> CompoundSelect[tuple[int, int, str, datetime]]:
     firsts, now = [], bindparam("now", type_=Moment())
     for lane in lanes:
         for rank in RANKS:
             one = (
-                select(job.c.id, literal(rank).label("rank"), job.c.next_try_at)
+                select(job.c.id, literal(rank).label("rank"), job.c.lane, job.c.next_try_at)
                 .where(
                     job.c.state == JobState.SCHEDULED,
                     job.c.lane == str(lane),
@@ -117,10 +143,10 @@ def _firsts(lanes: tuple[Lane, ...]) -> CompoundSelect[tuple[int, int, datetime]
                     job.c.next_try_at <= now,
                 )
                 .order_by(job.c.next_try_at, job.c.id)
-                .limit(1)
+                .limit(each)
                 .subquery()
             )
-            firsts.append(select(one.c.id, one.c.rank, one.c.next_try_at))
+            firsts.append(select(one.c.id, one.c.rank, one.c.lane, one.c.next_try_at))
     return union_all(*firsts)
 
 
