@@ -25,6 +25,7 @@ from node.core.results.measurements import SegmentMeasurement, measure
 from node.core.results.moment import moment_of
 from node.core.results.origin import Origin, Predecessor
 from node.core.results.outline import largest_outline
+from node.core.results.overlay import build_overlay
 from node.core.results.planes import slice_references, slice_thickness, source_of
 from node.core.results.seg import build_fractional, build_labelmap, build_seg
 from node.core.results.sr import Drawn, Measured, SrForm, build_sr
@@ -42,6 +43,7 @@ __all__ = [
     "as_labelmap",
     "encode",
     "inputs_sha256",
+    "overlay",
     "structured_report",
     "to_bytes",
     "verify",
@@ -123,3 +125,17 @@ def as_fractional(
         warnings.simplefilter("ignore")  # as in `encode`
         source = source_of(volume, sources)
         return build_fractional(volume, source, probabilities, origin, moment_of(source.headers))
+
+
+def overlay(
+    volume: Volume, sources: Sequence[Dataset], labels: Labels, values: NDArray[np.float32], origin: Origin
+) -> Dataset:
+    """The labels over the images as a colour Secondary Capture, for viewers that show no SEG.
+
+    Raises as `encode` does.
+    """
+    labels = check_labels(volume, labels, origin.card)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `encode`
+        source = source_of(volume, sources)
+        return build_overlay(volume, source, labels, values, origin, moment_of(source.headers))
