@@ -33,7 +33,7 @@ class Inferred:
     def find(self) -> Labels | None:
         """The labels that an earlier attempt kept; None when there are none for this input."""
         try:
-            with np.load(self.path, allow_pickle=False) as kept:
+            with np.load(BytesIO(self.path.read_bytes()), allow_pickle=False) as kept:
                 if str(kept["digest"]) != self.digest:
                     return None
                 return np.asarray(kept["labels"], np.uint8)
