@@ -101,7 +101,7 @@ class NeckSource(StrEnum):
 
 
 @dataclass(frozen=True)
-class Network:
+class Recipe:
     """What `models export` must be told of a checkpoint: stated, never guessed."""
 
     image_size: int  # pixels of a side, as it was trained
@@ -128,7 +128,7 @@ class Card:
     algorithm_family: Code
     canary_sha256: str  # of the label bytes that the canary input must give
     sha256: str  # of the card's own bytes
-    network: Network | None = None  # of a model made by `models export`
+    network: Recipe | None = None  # of a model made by `models export`
 
 
 _YAML = YAML(typ="safe", pure=True)
@@ -187,11 +187,11 @@ def _code(read: _Reader) -> Code:
     return Code(read.text("value"), read.text("scheme"), read.text("meaning"))
 
 
-def _network(read: _Reader) -> Network:
+def _network(read: _Reader) -> Recipe:
     size = read.integer("image_size")
     if size < 16 or size % 16:
         raise BadConfiguration(read.at("image_size"), f"{size} is no multiple of 16")
-    return Network(
+    return Recipe(
         image_size=size,
         normalize=Normalize(read.choice("normalize", Normalize)),
         contrast=Contrast(read.choice("contrast", Contrast)),

@@ -6,9 +6,12 @@ products; it sorts 3840 values at most, hence the black and white points are sou
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
+from node.core.card import Contrast, Encoding, Normalize
 from node.mricore.network import Network
 
 COARSE = 64  # pixels of a side on which the black and white points are measured
@@ -33,36 +36,80 @@ def _weights(source: int, target: int) -> Tensor:
     return weights / weights.sum(1, keepdim=True)
 
 
-def normalise(slices: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def normalise(slices: Tensor, size: int, contrast: Contrast = Contrast.PERCENTILES) -> tuple[Tensor, Tensor]:
     """Slices (N, H, W) to an image (N, 1, size, size) in 0..1 and their contrast (N, 1, 1, 1), 0 for a constant slice.
 
     A positive linear change of the intensities changes nothing but rounding.
     """
-    image = slices[:, None]
-    coarse = resize(image, COARSE, COARSE).flatten(1)
-    black = torch.topk(coarse, DARKEST + 1, dim=1, largest=False).values[:, -1][:, None, None, None]
-    white = torch.topk(coarse, BRIGHTEST + 1, dim=1).values[:, -1][:, None, None, None]
-    contrast = white - black
-    image = (resize(image, size, size) - black) / torch.clamp(contrast, min=1e-3)
-    return torch.clamp(image, 0.0, 1.0), contrast
+    image = resize(slices[:, None], size, size)
+    if contrast is Contrast.MINMAX:  # of the resized slice, as in the authors' data set
+        black, white = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
+    else:
+        coarse = resize(slices[:, None], COARSE, COARSE).flatten(1)
+        black = torch.topk(coarse, DARKEST + 1, dim=1, largest=False).values[:, -1][:, None, None, None]
+        white = torch.topk(coarse, BRIGHTEST + 1, dim=1).values[:, -1][:, None, None, None]
+    between = white - black
+    return torch.clamp((image - black) / torch.clamp(between, min=1e-3), 0.0, 1.0), between
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the network's image is made of, once the contrast has brought a slice to 0..1."""
+
+    contrast: Contrast = Contrast.PERCENTILES
+    mean: tuple[float, float, float] = (
+        0.45,
+        0.45,
+        0.45,
+    )  # taken off each channel; the defaults are the demonstration's
+    deviation: tuple[float, float, float] = (0.23, 0.23, 0.23)  # and what is left divided by
+
+
+def preparation(contrast: Contrast, normalize: Normalize) -> Preparation:
+    """The preparation that a card states."""
+    if normalize is Normalize.IMAGENET:
+        return Preparation(contrast, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return Preparation(contrast, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 class Segmenter(nn.Module):
-    """Slices (N, H, W) of any whole numbers to labels UINT8 (N, H, W); bit c belongs to channel c of the network."""
+    """Slices (N, H, W) of any whole numbers to labels UINT8 (N, H, W) in the encoding of the card.
 
-    def __init__(self, network: Network) -> None:
+    In bits, bit c belongs to channel c of the network and segments may overlap; in a label map, the channel with the
+    greatest logit has the pixel if that is above 0. A slice of one value, or nearly so, is background.
+    """
+
+    def __init__(
+        self, network: Network, prepared: Preparation | None = None, encoding: Encoding = Encoding.BITS
+    ) -> None:
         super().__init__()
         self.network = network
+        self.prepared = prepared or Preparation()
+        self.encoding = encoding
 
     def logits(self, image: Tensor) -> Tensor:
-        """Normalised image (N, 1, S, S) to logits (N, classes, S, S)."""
-        out: Tensor = self.network((image.expand(-1, 3, -1, -1) - 0.45) / 0.23)
+        """Image (N, 1, S, S) in 0..1 to logits (N, classes, S', S')."""
+        mean, deviation = (
+            torch.tensor(each, dtype=image.dtype)[None, :, None, None]
+            for each in (self.prepared.mean, self.prepared.deviation)
+        )
+        out: Tensor = self.network((image.expand(-1, 3, -1, -1) - mean) / deviation)
         return out
 
-    def forward(self, slices: Tensor) -> Tensor:
-        image, contrast = normalise(slices.to(torch.float32), self.network.config.image_size)
+    def answer(self, slices: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels UINT8 (N, H, W) and the logits FP32 (N, classes, H, W) that they are made of."""
+        size = self.network.config.image_size
+        image, contrast = normalise(slices.to(torch.float32), size, self.prepared.contrast)
         logits = resize(self.logits(image), slices.shape[1], slices.shape[2])
-        marked = ((logits > 0) & (contrast > 0.5)).to(torch.float32)
+        something = contrast > 0.5
+        # TensorRT makes UINT8 of floats only, hence the arithmetic in floats.
+        if self.encoding is Encoding.LABELMAP:
+            greatest, channel = logits.max(1)
+            marked = ((greatest > 0) & something[:, 0]).to(torch.float32)
+            return (marked * (channel.to(torch.float32) + 1)).to(torch.uint8), logits
+        marked = ((logits > 0) & something).to(torch.float32)
         bits = torch.tensor([2.0**channel for channel in range(marked.shape[1])])
-        # The sum is one of floats because TensorRT makes UINT8 of floats only.
-        return (marked * bits[None, :, None, None]).sum(1).to(torch.uint8)
+        return (marked * bits[None, :, None, None]).sum(1).to(torch.uint8), logits
+
+    def forward(self, slices: Tensor) -> Tensor:
+        return self.answer(slices)[0]

@@ -42,7 +42,7 @@ def plain_vit(state: dict[str, Tensor], config: NetworkConfig, image: Tensor) ->
     return functional.layer_norm(tokens, (width,), state["backbone.norm.weight"], state["backbone.norm.bias"], 1e-6)
 
 
-@pytest.mark.parametrize("config", [NATIVE_SMALL, NATIVE], ids=["small", "ViT-B"])
+@pytest.mark.parametrize("config", [NATIVE_SMALL, pytest.param(NATIVE, marks=pytest.mark.slow)], ids=["small", "ViT-B"])
 def test_class_token_and_mean_patch_are_those_of_the_pre_training(
     config: NetworkConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -52,8 +52,7 @@ def test_the_exported_graph_gives_what_torch_gives_for_every_shape(segmenter: Se
     pytest.importorskip("onnxscript", reason="needs the extra `models`")
     from node.mricore.export import export, parity
 
-    with pytest.warns():  # the exporter's own: deprecations inside torch
-        export(segmenter, tmp_path / "model.onnx")
+    export(segmenter, tmp_path / "model.onnx")
     generator = np.random.default_rng(2)
     for shape in ((1, 64, 64), (3, 256, 256), (2, 301, 177), (17, 32, 20)):
         slices = generator.integers(0, 65536, shape).astype(np.int32)
