@@ -42,6 +42,8 @@ class BadConfiguration(Usage):
 class Retryable(NodeError):  # noqa: N818
     """The same work may succeed later."""
 
+    retry_after: float | None = None  # seconds until it is worth trying, where somebody knows
+
 
 class ModelUnavailable(Retryable):
     """Triton is down, still loading, overloaded or did not answer in time."""

@@ -186,7 +186,7 @@ class Worker(Loop):
         except Permanent as final:
             self._finish(job, JobState.FAILED, str(final))
         except Retryable as later:
-            wait = wait_before(job.attempts, random.random())  # noqa: S311 # jitter
+            wait = wait_before(job.attempts, random.random(), later.retry_after)  # noqa: S311 # jitter
             self._finish(job, JobState.SCHEDULED, str(later), next_try_at=self._clock() + wait)
         except Exception:  # noqa: BLE001 # the worker's loop: the job says so, the log keeps the traceback
             _log.exception("job broke", job_id=job.id)

@@ -85,8 +85,13 @@ _FIRST_WAIT = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(minutes=15)
 
 
-def wait_before(attempts: int, jitter: float) -> timedelta:
-    """How long to wait before the next attempt: doubling from 2 s, at most 15 min, spread by `jitter` in 0..1."""
+def wait_before(attempts: int, jitter: float, asked_seconds: float | None = None) -> timedelta:
+    """How long to wait before the next attempt: doubling from 2 s, at most 15 min, spread by `jitter` in 0..1.
+
+    Where somebody knows when it is worth trying again (`asked_seconds`), that long and no longer.
+    """
+    if asked_seconds is not None:
+        return timedelta(seconds=max(asked_seconds, 0.0))
     wait: timedelta = min(_FIRST_WAIT * (1 << min(attempts, 16)), _LONGEST_WAIT)
     return wait * (0.75 + 0.5 * jitter)
 

@@ -30,3 +30,8 @@ def test_the_first_waits_double_from_two_seconds() -> None:
 @given(attempts)
 def test_the_jitter_spreads_the_wait(number: int) -> None:
     assert wait_before(number, 0.0) < wait_before(number, 1.0)
+
+
+def test_where_somebody_knows_when_to_try_again_that_is_kept_to() -> None:
+    assert wait_before(9, 1.0, 30.0) == timedelta(seconds=30)
+    assert wait_before(9, 1.0, -1.0) == timedelta(0)
