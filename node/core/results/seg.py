@@ -15,6 +15,7 @@ The pixels are packed here, which takes a fraction of the time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
+from node.core.card import Encoding
 from node.core.results.equipment import (
     algorithm_parameters,
     coded,
@@ -76,13 +78,24 @@ def tracking_id(origin: Origin, label: str) -> str:
 
 def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, moment: datetime) -> Dataset:
     """The BINARY Segmentation of labels that `labels.check_labels` has passed, as a plain data set."""
-    masks = [mask_of(labels, segment.number, origin.card.encoding) for segment in origin.card.segments]
-    present = np.stack([mask.any(axis=(1, 2)) for mask in masks], axis=-1)
+    numbers, encoding = [segment.number for segment in origin.card.segments], origin.card.encoding
+    # Slice by slice: memory for a whole mask costs more time than the work on it
+    present = np.array([[mask_of(plane, number, encoding).any() for number in numbers] for plane in labels])
     out, frames = _described(volume, source, present, _BINARY, origin, moment)
     out.SegmentsOverlap = "NO" if without_overlap(labels, origin.card) is not None else "YES"
-    bits = np.concatenate([masks[segment - 1][plane].ravel() for segment, plane in frames])
-    out.PixelData = _even(np.packbits(bits, bitorder="little").tobytes())
+    out.PixelData = _even(_packed([(labels[plane], number) for number, plane in frames], encoding))
     return out
+
+
+def _packed(frames: Sequence[tuple[Labels, int]], encoding: Encoding) -> bytes:
+    """One bit per voxel, without gaps between frames (PS3.5 8.1.1)."""
+    size = frames[0][0].size
+    together = 8 // math.gcd(size, 8)  # as many frames as end with a byte
+    packed = []
+    for begin in range(0, len(frames), together):
+        masks = [mask_of(plane, number, encoding).ravel() for plane, number in frames[begin : begin + together]]
+        packed.append(np.packbits(np.concatenate(masks), bitorder="little").tobytes())
+    return b"".join(packed)
 
 
 def build_labelmap(volume: Volume, source: Source, labels: Labels, origin: Origin, moment: datetime) -> Dataset | None:
