@@ -9,10 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The genuine tritonserver's binary; its Python requirements are those of an API that is not used here.
 TRITON := nvidia-pytriton==0.7.0
 
-.PHONY: help demo test check format lock train clean
+.PHONY: help demo test test-slow check format lock train clean
 
 help:
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,8 +29,11 @@ help:
 demo: .venv/installed ## a series through the whole node, on this machine
 	@$(BIN)/mricore-node demo --once
 
-test: .venv/installed-for-tests ## every test
+test: .venv/installed-for-tests ## every test but those that take minutes
 	@$(BIN)/python -m pytest
+
+test-slow: .venv/installed-for-tests ## every test, those that take minutes too
+	@MRICORE_SLOW_TESTS=1 $(BIN)/python -m pytest
 
 check: .venv/installed-for-tests ## format, lint, types and architecture
 	@$(BIN)/ruff format --check .

@@ -33,7 +33,7 @@ def golden_network(size: int, classes: int) -> Network:
     ("size", "classes", "file"),
     [
         (256, 2, "golden_256_nc2_ad1.npz"),
-        pytest.param(1024, 1, "golden_1024_nc1_ad1.npz", marks=pytest.mark.slow),
+        (1024, 1, "golden_1024_nc1_ad1.npz"),
     ],
 )
 def test_it_agrees_with_the_official_code(size: int, classes: int, file: str) -> None:
