@@ -109,8 +109,7 @@ def test_dcmtk_dcmsend_sends_every_shared_series_in_one_association(node: Listen
     dcmsend = demand("dcmsend")
     if not (real.DATA / "mr").is_dir():
         pytest.skip("no real data at <repository>/../shared/data/mr")
-    folders = ("siemens-mosaic-ts", "toshiba-mr-small-ts", "emri-small-ts", "ge-3plane-localizer", "uih-dti-grid")
-    paths = [path for folder in folders for path in real.files(f"mr/{folder}")]
+    paths = sorted(path for path in (real.DATA / "mr").rglob("*") if path.is_file())
     done = run(dcmsend, "-aec", "MRICORE", "--decompress-never", "127.0.0.1", str(node.port), *map(str, paths))
     assert done.returncode == 0, done.stderr
     lines = node.receipts()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from pathlib import Path
+
+import pytest
 
 from node.core.status import SUCCESS
 from tests.processes import end, line_with, python
 from tests.raw_scu import ASSOCIATE_AC, RawScu
 from tests.receiving import Encoded, demand_kept, numbered, opened
 from tests.synthetic import MR_IMAGE_STORAGE
+from tests.system.dying_node import POINTS
 
 _ROUNDS = 5
 _ASSOCIATIONS = 4
@@ -74,6 +78,24 @@ def test_what_was_acknowledged_is_there_after_kill_9_under_load(tmp_path: Path) 
         with opened(folder) as store:
             demand_kept(store, heard)
     assert len(heard) >= _ROUNDS
+
+
+@pytest.mark.parametrize("nth", [1, 9])
+@pytest.mark.parametrize("point", POINTS)
+def test_what_was_acknowledged_is_there_after_kill_9_at_every_write_point(tmp_path: Path, point: str, nth: int) -> None:
+    folder, log = tmp_path / "node", tmp_path / "log"
+    folder.mkdir()
+    with python(["-m", "tests.system.dying_node", str(folder), point, str(nth)], log=log) as process:
+        port = int(line_with(process, "port", log).split()[1])
+        senders = Senders(port, nth)
+        assert process.wait(240) == -signal.SIGKILL, log.read_text()[-2000:]
+        senders.join()
+    assert senders.wrong == []
+    with opened(folder) as store:
+        demand_kept(store, senders.heard)
+        again = numbered("after", 0, 0)
+        assert store.receive(again).status == SUCCESS
+        demand_kept(store, {**senders.heard, again.sop_instance_uid: again.sha256})
 
 
 def test_what_a_crash_leaves_half_written_does_no_harm(tmp_path: Path) -> None:
