@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,22 +18,18 @@ import httpx
 import pytest
 from pydicom.dataset import Dataset
 
+from tests.orthanc import free_port
 from tests.synthetic import to_bytes
 
 USER, PASSWORD = "feed", "let me in"
 DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
-def wait(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def wait(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, what
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Archive:
@@ -79,10 +74,10 @@ class Archive:
         if self._process:
             self._process.terminate()
             try:
-                self._process.wait(20)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(5)
+                self._process.wait(60)
             self._process = None
 
     def forget_everything(self) -> None:
@@ -100,7 +95,7 @@ class Archive:
     def close(self) -> None:
         if self._process:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(120)
         self.http.close()
 
 

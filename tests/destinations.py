@@ -111,4 +111,4 @@ def stow_server(*, certificate: tuple[Path, Path] | None = None, ca: Path | None
             yield told
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)

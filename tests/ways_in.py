@@ -77,4 +77,4 @@ def dicomweb(opened: Desk, max_request: int = 1 << 40) -> Iterator[int]:
             yield int(listening.getsockname()[1])
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)

@@ -110,4 +110,4 @@ def newer_orthanc() -> Iterator[tuple[str, list[str]]]:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}", labeled
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)

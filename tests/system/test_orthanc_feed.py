@@ -178,7 +178,7 @@ def test_a_node_that_is_killed_while_it_fetches_misses_nothing(archive: Archive,
         wait(lambda: len(list((tmp_path / "instances").rglob("*.dcm"))) > 10, "nothing was fetched")
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(120)
         if process.stdout is not None:
             process.stdout.close()
     with desk(tmp_path) as opened:
