@@ -133,7 +133,7 @@ class Run:
         for job in (job for line in lines for job in line.jobs):
             made = jobs.results(node.database, job.id)
             found = {one.kind: path for one in made if (path := self._pacs.path(one.sop_instance_uid))}
-            received[job.id] = {kind: str(path) for kind, path in found.items()}
+            received[job.id] = {kind: str(path.resolve()) for kind, path in found.items()}
         return Outcome(
             series=tuple(lines),
             instances=dict(self._sent),
