@@ -103,7 +103,7 @@ class Archive:
 def archive(tmp_path: Path) -> Iterator[Archive]:
     program = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if not program:
-        pytest.skip("no Orthanc: apt-get install orthanc")
+        pytest.skip("needs the Debian package orthanc")
     made = Archive(program, tmp_path / "orthanc")
     try:
         made.start()

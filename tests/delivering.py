@@ -16,17 +16,15 @@ from node.adapters.database import deliveries as delivery_rows
 from node.adapters.database.ledger import Ledger
 from node.adapters.database.tables import delivery, job, result
 from node.adapters.destinations import Destination
-from node.core.arrival import Arrival
 from node.core.breaker import Breaker
-from node.core.dicom import Identity
 from node.core.jobs import Job, MadeResult, NewJob, wait_before
-from node.core.ledger import Disposition, Receipt
 from node.core.states import JobState, SeriesState, Stage
 from node.errors import DestinationRefused, DestinationUnavailable
 from node.pipeline.delivery import Delivering
 from node.pipeline.gate import Policy
 from tests.clock import Clock
 from tests.synthetic import Grid, mr_series, to_bytes
+from tests.waiting import arrival
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Site:
         """A job with a SEG and an SR to deliver (images stand for them: nobody on the way looks inside)."""
         uid = f"1.2.{len(self._rows(select(job.c.id))) + 1}"
         ledger = Ledger(self.database, uid, timedelta(seconds=1))
-        ledger.record([_arrival(uid, self.clock)])
+        ledger.record([arrival(uid, self.clock())])
         ledger.close()
         seen = series.waiting(self.database, uid)
         assert seen is not None
@@ -137,27 +135,3 @@ def site(folder: Path, url: str = "") -> Iterator[Site]:
         yield Site(database, folder / "results", Clock())
     finally:
         database.close()
-
-
-def _arrival(series_uid: str, clock: Clock) -> Arrival:
-    receipt = Receipt(
-        at=clock(),
-        channel="dicom",
-        calling_ae="SCANNER",
-        called_ae="MRICORE",
-        host="192.0.2.1",
-        association="a1",
-        sop_class_uid="1.2.840.10008.5.1.4.1.1.4",
-        sop_instance_uid=f"{series_uid}.1",
-        series_instance_uid=series_uid,
-        study_instance_uid=f"{series_uid}.9",
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
-        sha256="a" * 64,
-        size=1000,
-        status=0,
-        disposition=Disposition.STORED,
-        reason="",
-        path=f"{series_uid}.dcm",
-    )
-    names = ("7", "Doe^Jane", "4711", "20260105", "Head", "T1", "MR")
-    return Arrival(receipt, Identity(*names, f"{series_uid}.9", series_uid, f"{series_uid}.1", "1.2"))

@@ -39,7 +39,7 @@ def wait(
 ) -> None:
     """A series of one instance is complete, and one model is asked for."""
     ledger = Ledger(database, f"chain-{name}", timedelta(seconds=1))
-    ledger.record([_arrival(name, at)])
+    ledger.record([arrival(name, at)])
     ledger.close()
     seen = series.waiting(database, name)
     assert seen
@@ -74,7 +74,8 @@ def many(database: Database, number: int, model: str = "head", priority: str = "
         connection.execute(insert(job), [{**row, "volume": f"{priority}-{one}"} for one in range(number)])
 
 
-def _arrival(name: str, at: datetime) -> Arrival:
+def arrival(name: str, at: datetime) -> Arrival:
+    """The one instance of a series."""
     receipt = Receipt(
         at=at,
         channel="dicom",

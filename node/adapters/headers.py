@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
 from node.core.dicom import Facts, facts
-from node.core.encoded import DEFLATED, HEAD_BYTES, header
+from node.core.encoded import DEFLATED, HEAD_BYTES, UNREADABLE, header
 from node.core.part10 import read_head
 from node.errors import BadInstance
 
 _LARGE = 1 << 18  # bytes of a value that stay in the file
-
-# What pydicom raises on cut or crafted files.
-_UNREADABLE = (
-    InvalidDicomError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, EOFError,
-    OSError, struct.error, RecursionError, MemoryError, OverflowError,
-)  # fmt: skip
 
 
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double Float and Pixel Data
@@ -61,6 +53,6 @@ def read_header(path: Path) -> Header:
             else:
                 file.seek(0)
                 ds = read_partial(file, stop_when=at_pixels, defer_size=_LARGE)
-    except _UNREADABLE as broken:
+    except UNREADABLE as broken:
         raise BadInstance(f"its header cannot be read ({type(broken).__name__})") from broken
     return Header(ds, bool(met) and met[0] in _PIXELS)

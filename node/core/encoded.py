@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
@@ -32,6 +33,12 @@ _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
+
+# What pydicom raises on cut or crafted bytes, while it reads them or while it converts their values.
+UNREADABLE = (
+    InvalidDicomError, BytesLengthException, ValueError, TypeError, KeyError, IndexError, AttributeError,
+    NotImplementedError, ArithmeticError, EOFError, OSError, struct.error, RecursionError, MemoryError,
+)  # fmt: skip
 
 Stop = Callable[[BaseTag, str | None, int], bool]  # tag, VR, length
 
@@ -86,7 +93,7 @@ def header(head: bytes, transfer_syntax_uid: str, *, stop_when: Stop | None = No
             is_little_endian=transfer_syntax_uid != EXPLICIT_BIG_ENDIAN,
             stop_when=stop_when or _behind_identity,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, struct.error, RecursionError, BadInstance):
+    except (*UNREADABLE, BadInstance):
         return Dataset()  # what pydicom raises on cut or crafted bytes; the UIDs were read without it
 
 

@@ -42,7 +42,7 @@ def expected(paths: list[Path]) -> dict[str, str]:
 def demand(program: str) -> str:
     found = shutil.which(program)
     if found is None:
-        pytest.skip(f"{program} (DCMTK) is not installed")
+        pytest.skip("needs the Debian package dcmtk")
     return found
 
 

@@ -64,7 +64,7 @@ def test_orthanc_finds_what_it_was_sent(at: Site, tmp_path: Path) -> None:
 
 def test_orthanc_s_dicomweb_plugin_takes_and_finds_what_it_was_sent(archive: Archive, tmp_path: Path) -> None:
     if not Path(DICOMWEB).is_file():
-        pytest.skip("no DICOMweb plugin: apt-get install orthanc-dicomweb")
+        pytest.skip("needs the Debian package orthanc-dicomweb")
     archive.stop()
     archive.start(Plugins=[DICOMWEB])
     server = HttpServer(f"{archive.url}/dicom-web", USER, PASSWORD, timeout_seconds=40)

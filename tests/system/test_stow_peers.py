@@ -13,7 +13,7 @@ from tests.ways_in import desk, dicomweb
 
 def test_orthanc_s_dicomweb_plugin_stores_a_series_here(archive: Archive, tmp_path: Path) -> None:
     if not Path(DICOMWEB).is_file():
-        pytest.skip("no DICOMweb plugin: apt-get install orthanc-dicomweb")
+        pytest.skip("needs the Debian package orthanc-dicomweb")
     made = mr_series(Grid(slices=12), name="from Orthanc")
     with desk(tmp_path) as opened, dicomweb(opened) as port:
         archive.stop()

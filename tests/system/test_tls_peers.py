@@ -19,7 +19,7 @@ OLD_PROFILES = ("--profile-aes", "--profile-null")
 def dcmtk(program: str, *words: str) -> int:
     """Its exit status. Skips the test where the program is absent."""
     if not shutil.which(program):
-        pytest.skip(f"{program} is absent: apt-get install dcmtk")
+        pytest.skip("needs the Debian package dcmtk")
     done = subprocess.run(
         [program, "-to", "10", "-ta", "10", "-td", "10", *words], capture_output=True, timeout=60, check=False
     )

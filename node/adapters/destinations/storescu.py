@@ -5,7 +5,6 @@ pynetdicom's own `send_c_store` decodes and encodes again; so messages go throug
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,7 +12,6 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
@@ -23,16 +21,12 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
 from node.adapters.association import NothingAcceptedError, RemoteAE, associated, negotiated
+from node.core.encoded import UNREADABLE
 from node.core.part10 import Head, read_head
 from node.errors import BadInstance, DestinationUnavailable
 
 _EXPLICIT, _IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 _CONVERTIBLE = frozenset({_EXPLICIT, _IMPLICIT})
-# What pydicom raises on cut or crafted files.
-_UNREADABLE = (
-    InvalidDicomError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, EOFError,
-    OSError, struct.error, RecursionError, MemoryError, OverflowError,
-)  # fmt: skip
 _NO_CONTEXT = "no presentation context accepted for this SOP class and transfer syntax"
 _VERIFICATION = "1.2.840.10008.1.1"
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
@@ -155,6 +149,6 @@ def _data_set(path: Path, head: Head, transfer_syntax_uid: str) -> bytes:
         ds: Dataset = dcmread(path)
         del ds.file_meta
         write_dataset(buffer, ds)
-    except _UNREADABLE as broken:
+    except UNREADABLE as broken:
         raise BadInstance("cannot be converted to the transfer syntax that the peer takes") from broken
     return buffer.getvalue()

@@ -14,19 +14,13 @@ from typing import cast
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 from pydicom.tag import BaseTag, Tag
 
 from node.core.dicom.text import decode, encodings
+from node.core.encoded import UNREADABLE
 
 LONGEST = 4096  # bytes of one value that are looked at
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
-
-# What pydicom is known to raise while it converts a hostile sequence.
-_UNREADABLE = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, ArithmeticError, EOFError,
-    OSError, struct.error, RecursionError, MemoryError, BytesLengthException,
-)  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
@@ -102,7 +96,7 @@ class Elements:
             return ()
         try:
             value = self._ds[keyword].value
-        except _UNREADABLE:
+        except UNREADABLE:
             return ()
         found = list(value)[:at_most] if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
         return tuple(Elements(item, self._names) for item in found if isinstance(item, Dataset))
@@ -113,7 +107,7 @@ class Elements:
             return 0
         try:
             return len(self._ds[keyword].value or ())
-        except _UNREADABLE:
+        except UNREADABLE:
             return 0
 
     def _element(self, tag: BaseTag) -> DataElement | RawDataElement | None:
