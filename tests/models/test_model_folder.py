@@ -22,6 +22,7 @@ from node.errors import BadConfiguration, ModelFailed  # noqa: E402
 from node.mricore import export, invented, served  # noqa: E402
 from node.mricore.checkpoint import read, write  # noqa: E402
 from node.mricore.config import MRI_CORE  # noqa: E402
+from node.mricore.flavours import MODEL_PY  # noqa: E402
 from node.mricore.model_folder import at_once, publish, read_draft, segmenter_of  # noqa: E402
 from node.mricore.network import Network  # noqa: E402
 from node.mricore.segmenter import Segmenter, normalise, preparation  # noqa: E402
@@ -225,6 +226,10 @@ def test_a_label_map_gives_each_pixel_to_its_greatest_logit() -> None:
         labels, logits = Segmenter(small_network(), encoding=Encoding.LABELMAP).answer(slices)
     greatest, channel = logits.max(1)
     assert torch.equal(labels.long(), torch.where(greatest > 0, channel + 1, 0))
+
+
+def test_the_demonstration_model_runs_the_program_that_export_writes() -> None:
+    assert (REPOSITORY / MODEL / "1" / "model.py").read_text() == MODEL_PY
 
 
 def test_large_images_are_computed_one_at_a_time_on_the_cpu() -> None:

@@ -1,4 +1,4 @@
-"""CPU flavour of the model for Triton's python backend: 1/model.onnx in ONNX Runtime, nothing else.
+"""CPU flavour of the model for Triton's python backend: model.onnx beside this file in ONNX Runtime, nothing else.
 
 Tensors cross the border by DLPack both ways. `as_numpy()` and `Tensor(name, ndarray)` must not be used: built against
 NumPy 1, they return wrong values in silence under NumPy 2.
@@ -16,11 +16,10 @@ class TritonPythonModel:
     """One instance; Triton calls it with requests of one slice size."""
 
     def initialize(self, args):
-        config = json.loads(args["model_config"])
-        threads = int(config["parameters"]["threads"]["string_value"])
-        self.most = int(config["max_batch_size"])
+        parameters = json.loads(args["model_config"])["parameters"]
+        self.most = int(parameters["slices_at_once"]["string_value"])  # attention needs memory for each
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = int(parameters["threads"]["string_value"])
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared
         folder = Path(args["model_repository"]) / args["model_version"]
