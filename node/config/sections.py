@@ -1,0 +1,176 @@
+"""The sections of node.toml: every key, its type and its default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", re.IGNORECASE)
+
+
+def _bytes(value: object) -> object:
+    """ "5 GB" → 5000000000."""
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
+        unit = found[2].upper()
+        return int(float(found[1]) * _SIZES[unit if unit.endswith("B") or not unit else unit + "B"])
+    return value
+
+
+def _shipped(name: str) -> Path:
+    """A folder of the repository: from the working folder, else from where this package lies."""
+    here = Path(name)
+    return here if here.is_dir() else Path(__file__).resolve().parents[2] / name
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]  # PS3.5 6.2, AE
+Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system chooses
+Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]  # over midnight too
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # what Orthanc takes
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Node(Section):
+    ae_title: AETitle = "MRICORE"
+    data_dir: Path = Path("var")
+    stop_seconds: float = Field(20, ge=0)
+
+
+class Dicom(Section):
+    host: str = "0.0.0.0"  # noqa: S104 # scanners are other machines
+    port: Port = 11112
+    tls_port: Port | None = None  # none: no TLS; by convention 2762
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None  # authorities of the senders' certificates; none: senders need no certificate
+    accept: Literal["listed", "any"] = "listed"
+    max_associations: int = Field(100, ge=1)
+    max_pdu: int = Field(262144, ge=4096)
+    stall_seconds: float = Field(60, gt=0)
+
+
+class Http(Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    max_request: Bytes = 64 * 10**9  # of one STOW-RS request
+
+
+class DatabaseSettings(Section):
+    url: str = ""  # "": sqlite in data_dir
+
+
+class Storage(Section):
+    url: str = ""  # "": data_dir/instances
+    low_watermark: Bytes = 5 * 10**9
+
+
+class Triton(Section):
+    url: str = "embedded"  # or grpc://host:port
+    token: str = ""
+    models: Path = Field(default_factory=lambda: _shipped("triton_models"))
+    deadline_seconds: float = Field(300, gt=0)
+
+
+class Rules(Section):
+    directory: Path = Field(default_factory=lambda: _shipped("dicom_rules"))
+
+
+class Jobs(Section):
+    engine: Literal["rows", "dbos"] = "rows"  # who carries the work: the job rows themselves, or DBOS Transact
+    process: str = Field("", max_length=64)  # "": a name of its own, the same after a restart on SQLite
+    makers: int = Field(1, ge=0)  # jobs whose results are made at once
+    deliverers: int = Field(3, ge=0)  # jobs whose results are delivered at once
+    per_model: int = Field(0, ge=0)  # at once in all processes together; 0: no limit
+    per_destination: int = Field(2, ge=0)
+    models: dict[str, int] = Field(default_factory=dict)  # model → its own limit
+
+
+class Completion(Section):
+    quiet_seconds: float = Field(30, gt=0)
+    grid_seconds: float = Field(10, gt=0)
+    settle_seconds: float = Field(2, gt=0)
+    longest_seconds: float = Field(600, gt=0)
+
+
+class QuerySettings(Section):
+    ae_title: AETitle
+    host: str
+    port: Port = 104
+    timeout_seconds: float = Field(5, gt=0)
+
+
+class ReportSettings(Section):
+    host: str
+    port: Port = 104
+    timeout_seconds: float = Field(30, gt=0)
+
+
+class CommitmentSettings(Section):
+    enabled: bool = False  # whether Storage Commitment is offered: who has it may delete its own copy
+    mode: Literal["kept"] = "kept"  # what is promised: the instance lies durably in this node's store
+
+
+class SourceSettings(Section):
+    name: str = Field(min_length=1, max_length=64)
+    kind: Literal["dicom", "orthanc", "folder"] = "dicom"
+    quiet_seconds: float | None = Field(None, gt=0)
+    # Of kind dicom, who may send.
+    ae_title: AETitle | None = None
+    hosts: tuple[str, ...] = ()
+    certificate_name: str = ""  # common name that its TLS certificate must have
+    commitment: ReportSettings | None = None  # where it hears reports of storage commitment
+    query: QuerySettings | None = None  # where C-FIND tells how many instances a series has; none: nobody is asked
+    # Of kind orthanc, whose changes are followed.
+    url: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    modalities: tuple[str, ...] = ("MR",)  # empty: all
+    # Of kind folder, what is watched.
+    path: Path | None = None
+    settle_seconds: float = Field(5, gt=0)
+    received: Literal["move", "delete"] = "move"
+    # Of both of them.
+    poll_seconds: float = Field(5, gt=0)
+
+
+class DestinationSettings(Section):
+    name: str = Field(min_length=1, max_length=64)
+    kind: Literal["dicom", "stow", "orthanc", "folder"]
+    timeout_seconds: float = Field(60, gt=0)
+    windows: tuple[Window, ...] = ()  # times of day, local, at which it is not tried
+    max_parallel: int = Field(0, ge=0)  # deliveries at once, in each process of the node; 0: as they come
+    proof: Literal["answer", "query", "commitment"] = "answer"
+    # Of kind dicom.
+    ae_title: AETitle | None = None
+    host: str = ""
+    port: Port = 104
+    tls: bool = False
+    commitment_seconds: float = Field(3600, gt=0)  # how long a report may take
+    # Of kind stow and orthanc.
+    url: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    # Of kind stow.
+    token: SecretStr = SecretStr("")
+    # Of kind dicom and stow.
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    # Of kind orthanc.
+    labels: tuple[Label, ...] = ()  # put on the study
+    remove_test_object: bool = False  # after `destinations test`
+    # Of kind folder.
+    path: Path | None = None
+
+
+class DestinationGroupSettings(Section):
+    name: str = Field(min_length=1, max_length=64)
+    members: tuple[str, ...] = Field(min_length=1)
+    mode: Literal["failover"] = "failover"  # the first member that takes a result

@@ -1,0 +1,70 @@
+"""All of node.toml as one frozen value."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from pathlib import Path
+
+from pydantic import Field
+
+from node.config.sections import (
+    CommitmentSettings,
+    Completion,
+    DatabaseSettings,
+    DestinationGroupSettings,
+    DestinationSettings,
+    Dicom,
+    Http,
+    Jobs,
+    Node,
+    Rules,
+    Section,
+    SourceSettings,
+    Storage,
+    Triton,
+)
+
+_STARTED = secrets.token_hex(8)  # this process among all that ever ran
+
+
+class Settings(Section):
+    node: Node = Node()
+    dicom: Dicom = Dicom()
+    http: Http = Http()
+    database: DatabaseSettings = DatabaseSettings()
+    storage: Storage = Storage()
+    triton: Triton = Field(default_factory=Triton)
+    rules: Rules = Field(default_factory=Rules)
+    jobs: Jobs = Field(default_factory=Jobs)
+    completion: Completion = Completion()
+    commitment: CommitmentSettings = CommitmentSettings()
+    source: tuple[SourceSettings, ...] = ()
+    destination: tuple[DestinationSettings, ...] = ()
+    destination_group: tuple[DestinationGroupSettings, ...] = ()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.node.data_dir / 'node.db'}"
+
+    @property
+    def process_id(self) -> str:
+        """A process that restarts on SQLite is the one that ended; on PostgreSQL others may live beside it."""
+        if self.jobs.process or self.database_url.startswith("sqlite"):
+            return self.jobs.process or "node"
+        return f"{socket.gethostname()[:32]}-{_STARTED}"
+
+    @property
+    def destination_names(self) -> list[str]:
+        """What rules may name."""
+        return [*(one.name for one in self.destination), *(group.name for group in self.destination_group)]
+
+    @property
+    def engine_url(self) -> str:
+        """Where DBOS keeps its own tables: a file beside the database, or a schema in it."""
+        sqlite = self.database_url.startswith("sqlite")
+        return f"sqlite:///{self.node.data_dir / 'engine.db'}" if sqlite else self.database_url
+
+    @property
+    def instances(self) -> Path:
+        return Path(self.storage.url.removeprefix("file:")) if self.storage.url else self.node.data_dir / "instances"
