@@ -1,0 +1,30 @@
+"""The model keeper: canaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from node.pipeline.models import Models
+from node.worker.loop import LONGEST_SLEEP_S, Loop
+
+_CANARY_EVERY_S = 60.0
+
+
+class ModelKeeper(Loop):
+    """Asks the canaries at start, after every fault, and now and then; restarts an embedded server that died."""
+
+    def __init__(self, models: Models, clock: Callable[[], datetime], revive: Callable[[], None]) -> None:
+        """`revive` starts a dead embedded server again; it does nothing otherwise."""
+        super().__init__("model keeper", clock)
+        self._models, self._revive = models, revive
+        self._asked: datetime | None = None
+
+    def _step(self) -> float:
+        self._revive()
+        now = self._clock()
+        due = self._asked is None or (now - self._asked).total_seconds() >= _CANARY_EVERY_S
+        if due or self._models.faults():
+            self._asked = now
+            self._models.ask_canaries()
+        return LONGEST_SLEEP_S
