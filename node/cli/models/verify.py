@@ -1,0 +1,34 @@
+"""`mricore-node models verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node.adapters.triton import Model, read_model, read_repository
+from node.cli import config_option
+from node.cli.models.arguments import EXISTING_FOLDER
+from node.config import load
+from node.mricore import served
+
+
+@click.command()
+@click.argument("folder", type=EXISTING_FOLDER, required=False)
+@config_option
+def verify(folder: Path | None, config: Path | None) -> None:
+    """Check that cards, configurations, weights, plans and canaries agree, without a server.
+
+    FOLDER is one model's folder; without it, every model of the repository. Exit status 1: the weights give other
+    labels than the canary's. `check` asks the canaries of the server itself.
+    """
+    found = [read_model(folder)] if folder else read_repository(load(config).triton.models)
+    for model in found:
+        click.echo(_verified(model))
+
+
+def _verified(model: Model) -> str:
+    plan_says = served.check_plan(model)
+    served.check_canary(model)
+    said = f"{model.card.name} {model.card.version}: card, both configurations, weights and canary agree"
+    return said + (f"; plan: {plan_says}" if plan_says else "")
