@@ -2,7 +2,9 @@
 
     NodeError
     ├── Usage                   the person at the keyboard: exit status 2
-    │   └── BadConfiguration    node.toml, a rule, a model card: says which key or file:line
+    │   ├── BadConfiguration    node.toml, a rule, a model card: says which key or file:line
+    │   ├── NoSuch              what was asked for by its name is not there
+    │   └── Overtaken           somebody else changed it meanwhile: look again
     ├── Retryable               the same work may succeed later: wait and try again
     │   ├── ModelUnavailable    Triton is down, starting, full or too slow
     │   ├── DestinationUnavailable   a PACS is down, busy or out of room
@@ -37,6 +39,14 @@ class BadConfiguration(Usage):
     def __init__(self, where: str, what: str, cure: str = "") -> None:
         self.where, self.what, self.cure = where, what, cure
         super().__init__(f"{where}: {what}" + (f". {cure}" if cure else ""))
+
+
+class NoSuch(Usage):
+    """What was asked for by its name or number is not there."""
+
+
+class Overtaken(Usage):
+    """Somebody else changed it since it was looked at: look again."""
 
 
 class Retryable(NodeError):  # noqa: N818

@@ -1,6 +1,8 @@
-"""HTTP: alive, ready, metrics. Synchronous functions behind a thin asynchronous edge."""
+"""HTTP: alive, ready, metrics, DICOMweb, REST. Synchronous functions behind a thin asynchronous edge."""
 
-from node.web.health import Health
+from node.web.api import api_routes
+from node.web.dicomweb import dicomweb_routes
+from node.web.health import Health, health_routes
 from node.web.server import Web
 
-__all__ = ["Health", "Web"]
+__all__ = ["Health", "Web", "api_routes", "dicomweb_routes", "health_routes"]

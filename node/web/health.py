@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from node.adapters.database import Database, deliveries, feeds
 from node.adapters.database.balance import balance
@@ -101,3 +105,21 @@ class _Ledger(Collector):
             failures.add_metric([name], breaker.failures)
             is_open.add_metric([name], 1 if breaker.is_open else 0)
         yield from (waiting, failures, is_open)
+
+
+def health_routes(health: Health) -> list[BaseRoute]:
+    """/healthz, /readyz and /metrics."""
+
+    async def alive(_request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def ready(_request: Request) -> Response:
+        reasons = await run_in_threadpool(health.unready)
+        body = {"ready": not reasons, "reasons": reasons}
+        return JSONResponse(body, status_code=503 if reasons else 200)
+
+    async def metrics(_request: Request) -> Response:
+        content = await run_in_threadpool(health.metrics)
+        return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)]

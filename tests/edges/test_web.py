@@ -14,7 +14,7 @@ import pytest
 from node.adapters.files import Files
 from node.errors import BadConfiguration
 from node.pipeline.models import Models
-from node.web import Health, Web
+from node.web import Health, Web, api_routes, dicomweb_routes, health_routes
 from tests.fakes import FakeModels
 from tests.receiving import Store, encoded
 from tests.synthetic import Grid, mr_series
@@ -45,7 +45,7 @@ class _Models(FakeModels):
 def page(store: Store) -> Iterator[Page]:
     made = Page("")
     health = Health(store.database, store.files, cast("Models", _Models(made.faults)), lambda: made.dead)
-    web = Web(health, store.reception, 1 << 20)
+    web = Web([*health_routes(health), *dicomweb_routes(store.reception, 1 << 20), *api_routes([])])
     made.url = f"http://127.0.0.1:{web.start('127.0.0.1', 0)}"
     yield made
     web.stop()
@@ -117,4 +117,10 @@ def test_a_port_that_is_taken_names_the_key_and_the_cure(store: Store, tmp_path:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BadConfiguration, match=r"http\.port.*is in use.*Choose another port"):
-            Web(health, store.reception, 1 << 20).start("127.0.0.1", port)
+            Web(health_routes(health)).start("127.0.0.1", port)
+
+
+def test_the_api_describes_itself(page: Page) -> None:
+    answer = page.get("/api/openapi.json")
+    assert answer.status_code == 200
+    assert answer.json()["info"]["title"] == "mricore-node"

@@ -1,0 +1,14 @@
+"""The composition root: everything is built here from the settings, started in one order and stopped in the other.
+
+node.py          the whole: what is shared, the order of start and stop
+receiving.py     reception, DICOM listener and its services, feeds
+working.py       rules, clerk, Triton, models, workers
+serving.py       HTTP
+destinations.py  what a [[destination]] becomes
+"""
+
+from node.app.clock import utc_now
+from node.app.destinations import build_destination
+from node.app.node import Node
+
+__all__ = ["Node", "build_destination", "utc_now"]

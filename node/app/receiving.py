@@ -1,0 +1,166 @@
+"""Receiving: the reception and every way into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from node.adapters.association import RemoteAE
+from node.adapters.database import Database
+from node.adapters.database import senders as sender_rows
+from node.adapters.files import Files
+from node.adapters.orthanc import Orthanc
+from node.app.clock import Clock
+from node.config import Settings
+from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
+from node.pipeline.commitment import Commitments
+from node.pipeline.delivery import Delivering
+from node.pipeline.procedure_steps import ProcedureSteps
+from node.pipeline.reception import Reception
+from node.scp import Admission, Listener, Source
+from node.scp.admission import Caller, Refusal
+from node.scp.commitment import commitment
+from node.scp.commitment_report import commitment_reports
+from node.scp.contexts import Service
+from node.scp.mpps import mpps
+from node.scp.server import Limits
+from node.scp.tls import Certificates
+from node.worker import Reporter
+
+_log = structlog.get_logger(__name__)
+
+
+class Receiving:
+    """What takes instances in. Listens from `listen` on, follows feeds from `follow` on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        files: Files,
+        clock: Clock,
+        delivering: Delivering,
+        stored: Callable[[], None],
+    ) -> None:
+        """`stored` is called when something came that somebody may want to look at."""
+        self._settings, self._database, self._files, self._clock = settings, database, files, clock
+        self._delivering, self._stored = delivering, stored
+        self.reception = Reception(
+            database,
+            files,
+            clock,
+            chain=settings.node.ae_title,
+            settle=timedelta(seconds=min(1.0, settings.completion.settle_seconds)),
+            stored=stored,
+        )
+        self._reporter: Reporter | None = None
+        self._listener: Listener | None = None
+        self._feeds: list[Follower] = []
+        self.dicom_port = self.tls_port = 0
+
+    def listen(self) -> None:
+        """Open the DICOM ports. Raises BadConfiguration when one is taken."""
+        settings = self._settings
+        self._listener = Listener(
+            self.reception, self._admission(), _limits(settings), note=self._note, services=self._services()
+        )
+        self.dicom_port = self._listener.start(settings.dicom.host, settings.dicom.port)
+        if certificates := _certificates(settings):
+            self.tls_port = self._listener.start(settings.dicom.host, settings.dicom.tls_port or 0, certificates)
+        if settings.dicom.accept == "any":
+            _log.warning("anybody may send to this node", reason='dicom.accept is "any"')
+
+    def follow(self) -> None:
+        """Start the feeds, and the reports that senders are owed."""
+        self._feeds = [Follower(feed, self._database, self._clock) for feed in self._built_feeds()]
+        for feed in self._feeds:
+            feed.start()
+        if self._reporter:
+            self._reporter.start()
+
+    def stop(self, seconds_left: Callable[[], float]) -> None:
+        """Refuse new associations and let those that are open come to their end."""
+        if self._listener:
+            self._listener.stop(seconds_left())
+        for feed in self._feeds:
+            feed.stop(seconds_left())
+
+    def close(self, seconds_left: Callable[[], float]) -> None:
+        """Nothing comes in any more."""
+        if self._reporter:
+            self._reporter.stop(seconds_left())
+
+    def faults(self) -> list[str]:
+        """Reasons why nothing can be received."""
+        return [] if self._listener else ["the DICOM listener is not open"]
+
+    def _admission(self) -> Admission:
+        settings = self._settings
+        sources = [
+            Source(one.name, one.ae_title, one.hosts, one.certificate_name) for one in settings.source if one.ae_title
+        ]
+        anybody = settings.dicom.accept == "any"
+        return Admission(
+            settings.node.ae_title, anybody, sources, lambda ae, host: sender_rows.is_admitted(self._database, ae, host)
+        )
+
+    def _note(self, caller: Caller, refused: Refusal | None) -> None:
+        sender_rows.note_sender(
+            self._database,
+            calling_ae=caller.calling_ae[:64],
+            host=caller.host[:64],
+            at=self._clock(),
+            admitted=refused is None or refused.transient,
+            reason=refused.sentence if refused else "",
+        )
+
+    def _services(self) -> list[Service]:
+        services = [mpps(ProcedureSteps(self._database, self._clock, self._stored))]
+        if self._settings.commitment.enabled:
+            told = _reports(self._settings)
+            commitments = Commitments(self._database, self._files, self._clock, told, self._report)
+            self._reporter = Reporter(commitments, self._clock)
+            services.append(commitment(commitments))
+        if any(one.proof == "commitment" for one in self._settings.destination):
+            services.append(commitment_reports(self._delivering.promises))
+        return services
+
+    def _report(self) -> None:
+        if self._reporter:
+            self._reporter.wake()
+
+    def _built_feeds(self) -> list[Feed]:
+        feeds: list[Feed] = []
+        for one in self._settings.source:
+            if one.kind == "orthanc":
+                orthanc = Orthanc(one.url, one.user, one.password.get_secret_value())
+                host = urlsplit(one.url).hostname or ""
+                source = OrthancSource(one.name, host, frozenset(one.modalities), one.poll_seconds)
+                feeds.append(OrthancChanges(source, orthanc, self._database, self.reception, self._clock))
+            elif one.kind == "folder":
+                settle, delete = timedelta(seconds=one.settle_seconds), one.received == "delete"
+                folder = FolderSource(one.name, one.path or Path(), settle, one.poll_seconds, delete)
+                feeds.append(WatchedFolder(folder, self.reception, self._clock))
+        return feeds
+
+
+def _reports(settings: Settings) -> dict[str, RemoteAE]:
+    mine = settings.node.ae_title
+    told = [(one.ae_title, one.commitment) for one in settings.source if one.commitment and one.ae_title]
+    return {ae: RemoteAE(ae, at.host, at.port, mine, at.timeout_seconds) for ae, at in told}
+
+
+def _certificates(settings: Settings) -> Certificates | None:
+    dicom = settings.dicom
+    if dicom.tls_port is None or dicom.tls_certificate is None or dicom.tls_key is None:
+        return None
+    return Certificates(dicom.tls_certificate, dicom.tls_key, dicom.tls_ca)
+
+
+def _limits(settings: Settings) -> Limits:
+    dicom = settings.dicom
+    return Limits(dicom.max_associations, dicom.max_pdu, dicom.stall_seconds)

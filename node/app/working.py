@@ -1,0 +1,236 @@
+"""Working: from a series that waits to a result that was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from node.adapters.association import RemoteAE
+from node.adapters.database import Database
+from node.adapters.database import evidence as evidence_rows
+from node.adapters.database import rules as rule_rows
+from node.adapters.database.claims import Claimant
+from node.adapters.decoding import Decoder
+from node.adapters.files import Files
+from node.adapters.rule_files import read_rule_files
+from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
+from node.app.clock import Clock
+from node.config import Settings
+from node.core.completion import Policy
+from node.core.jobs import Limits
+from node.core.rules import RuleSet, check_rule_set, parse_rule_set
+from node.errors import BadConfiguration, ModelUnavailable, StoreUnavailable
+from node.pipeline.completion import Completion
+from node.pipeline.delivery import Delivering
+from node.pipeline.evidence import Evidence, SourceQueries
+from node.pipeline.models import Models
+from node.pipeline.work import Work
+from node.worker import Carrier, Clerk, ModelKeeper, Watchdog, Worker
+
+_log = structlog.get_logger(__name__)
+
+_MOMENT_S = 5.0  # for the watchdog's last step
+_TRITON_CURE = "See its log; or set triton.url to a server that runs"
+
+
+class Working:
+    """Rules, clerk, Triton and workers."""
+
+    def __init__(
+        self, settings: Settings, database: Database, files: Files, results: Path, clock: Clock, delivering: Delivering
+    ) -> None:
+        """Build it all; nothing runs yet. Raises BadConfiguration for rules or models that are wrong."""
+        self._settings, self._database, self._files, self._results = settings, database, files, results
+        self._clock, self._delivering = clock, delivering
+        on_disk = read_repository(settings.triton.models)
+        self.rule_set = _read_rules(settings, on_disk)
+        self._triton = _triton(settings, on_disk)
+        self._client = _client(settings, self._triton)
+        self.models = Models(on_disk, self._client, settings.triton.deadline_seconds)
+        self._decoder = Decoder()
+        self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
+        self._clerk = Clerk(self._completion(), clock, self._job_created)
+        self._watchdog = Watchdog(database, settings.process_id, clock, self._job_created)
+        self._workers = self._built_workers()
+        self._carrier = self._built_carrier()
+        self._keeper = ModelKeeper(self.models, clock, self._revive)
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Somebody may want to look at a series."""
+        return self._clerk.wake
+
+    def arrive(self) -> None:
+        """Before anything comes in: this process is there, and these are its rules."""
+        self._publish_rules()
+        self._watchdog.arrive()
+
+    def start(self) -> None:
+        """Raises BadConfiguration when Triton cannot be started."""
+        self._clerk.start()
+        if self._triton:
+            self._start_triton(self._triton)
+        self._keeper.start()
+        for loop in (self._watchdog, *([self._carrier] if self._carrier else self._workers)):
+            loop.start()
+
+    def ask_to_stop(self) -> None:
+        """Begin nothing new."""
+        for loop in self._loops():
+            loop.ask_to_stop()
+
+    def stop(self, seconds_left: Callable[[], float]) -> None:
+        """Finish what runs, or leave it for the next start."""
+        for loop in self._loops():
+            loop.stop(seconds_left())
+
+    def hand_back(self) -> None:
+        """What could not be finished in time is free for others at once, or for the next start."""
+        self._watchdog.stop(_MOMENT_S)
+        try:
+            self._watchdog.leave()
+        except StoreUnavailable as gone:
+            _log.warning("jobs not handed back", reason=str(gone))
+        self._queries.close()
+
+    def close(self) -> None:
+        self._client.close()
+        if self._triton:
+            self._triton.stop()
+        self._decoder.close()
+
+    def _loops(self) -> list[Clerk | ModelKeeper | Carrier | Worker]:
+        return [self._clerk, self._keeper, *([self._carrier] if self._carrier else self._workers)]
+
+    def _start_triton(self, triton: EmbeddedTriton) -> None:
+        try:
+            triton.start()
+        except ModelUnavailable as failed:
+            raise BadConfiguration(
+                "triton.url", f"the embedded Triton did not start: {failed}", _TRITON_CURE
+            ) from failed
+
+    def _revive(self) -> None:
+        if self._triton and not self._triton.alive:
+            _log.warning("embedded Triton died; starting it again")
+            self._triton.kill()
+            self._triton.start()
+
+    def _job_created(self) -> None:
+        for loop in [self._carrier] if self._carrier else self._workers:
+            loop.wake()
+
+    def _built_carrier(self) -> Carrier | None:
+        jobs = self._settings.jobs
+        if jobs.engine == "rows":
+            return None
+        try:
+            from node.adapters.engine.transact import Transact  # only where it is asked for: it takes a second
+        except ImportError as missing:
+            raise BadConfiguration(
+                "jobs.engine", "DBOS is not installed", "pip install mricore-node[dbos]"
+            ) from missing
+        maker, deliverer = self._workers[0], self._workers[-1]
+        queues = {"make": (maker, jobs.makers), "deliver": (deliverer, jobs.deliverers)}
+        engine = Transact(self._settings.engine_url, self._settings.process_id)
+        wanted = {queue: called for queue, called in queues.items() if called[1]}
+        return Carrier(self._database, engine, wanted, self._clock)
+
+    def _built_workers(self) -> list[Worker]:
+        """Those that make results and those that deliver wait for different machines, and never for each other."""
+        jobs, work = self._settings.jobs, self._work()
+        limits = Limits(jobs.per_model, jobs.per_destination, jobs.models)
+        owner = self._settings.process_id
+        makes, delivers = Claimant(owner, True, False, limits), Claimant(owner, False, True, limits)
+        makers = [
+            Worker(f"maker {number}", self._database, work, self._clock, makes, self._job_created)
+            for number in range(jobs.makers)
+        ]
+        return makers + [
+            Worker(f"deliverer {number}", self._database, work, self._clock, delivers)
+            for number in range(jobs.deliverers)
+        ]
+
+    def _publish_rules(self) -> None:
+        files = read_rule_files(self._settings.rules.directory)
+        rule_rows.keep(
+            self._database,
+            self.rule_set.version,
+            files,
+            author="node",
+            reason="read from rules.directory at start",
+            now=self._clock(),
+        )
+
+    def _look(self, series_instance_uid: str) -> None:
+        if evidence_rows.look_now(self._database, [series_instance_uid], self._clock()):
+            self._clerk.wake()
+
+    def _completion(self) -> Completion:
+        evidence = Evidence(self._database, self._queries, self._clock)
+        return Completion(
+            database=self._database,
+            files=self._files,
+            clock=self._clock,
+            rule_set=lambda: self.rule_set,
+            policy=self._policy,
+            known=evidence.known,
+            learn=evidence.learn,
+        )
+
+    def _policy(self, calling_ae: str) -> Policy:
+        completion = self._settings.completion
+        # Feeds have no AE title: their name stands in the ledger for it.
+        sources = [one for one in self._settings.source if calling_ae == (one.ae_title or one.name)]
+        mine = (one.quiet_seconds for one in sources if one.quiet_seconds)
+        return Policy(
+            quiet_seconds=next(mine, completion.quiet_seconds),
+            settle_seconds=completion.settle_seconds,
+            grid_seconds=completion.grid_seconds,
+            longest_seconds=completion.longest_seconds,
+        )
+
+    def _work(self) -> Work:
+        return Work(
+            database=self._database,
+            files=self._files,
+            results=self._results,
+            decoder=self._decoder,
+            models=self.models,
+            delivery=self._delivering,
+            clock=self._clock,
+            device_serial_number=self._settings.node.ae_title,
+        )
+
+
+def _read_rules(settings: Settings, models: tuple[Model, ...]) -> RuleSet:
+    files = read_rule_files(settings.rules.directory)
+    rule_set = parse_rule_set(files)
+    cards = {model.card.name: model.card for model in models}
+    for mistake in check_rule_set(files, models=cards, destinations=settings.destination_names):
+        _log.warning("rules", reason=str(mistake))
+    return rule_set
+
+
+def _triton(settings: Settings, models: tuple[Model, ...]) -> EmbeddedTriton | None:
+    if settings.triton.url != "embedded":
+        return None
+    names = [model.card.name for model in models]
+    return EmbeddedTriton(settings.triton.models, settings.node.data_dir / "triton", models=names)
+
+
+def _client(settings: Settings, embedded: EmbeddedTriton | None) -> TritonClient:
+    if embedded:
+        return TritonClient(embedded.url, token=embedded.token)
+    url = settings.triton.url
+    if not url.startswith("grpc://"):
+        raise BadConfiguration("triton.url", f"{url!r} is neither embedded nor grpc://host:port")
+    return TritonClient(url.removeprefix("grpc://"), token=settings.triton.token or None)
+
+
+def _queries(settings: Settings) -> dict[str, RemoteAE]:
+    mine = settings.node.ae_title
+    asked = [(one.ae_title, one.query) for one in settings.source if one.query and one.ae_title]
+    return {ae: RemoteAE(at.ae_title, at.host, at.port, mine, at.timeout_seconds) for ae, at in asked}
