@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.core.card import Code, Encoding, parse_card
+from node.core.card import Code, Encoding, Kind, Shared, Vector, parse_card
 from node.errors import BadConfiguration
 
 CARD = (Path(__file__).parents[2] / "triton_models" / "mri_core_head" / "card.yaml").read_bytes()
@@ -66,3 +66,59 @@ def test_a_list_is_no_card() -> None:
 
 def test_unknown_keys_are_for_people() -> None:
     assert parse_card(CARD + b"remark: only for people\n", "card.yaml").name == "mri_core_head"
+
+
+CLASSIFICATION = b"""kind: classification
+output:
+  questions:
+    - name: body_part
+      concept: {value: '123014', scheme: DCM, meaning: Target Region}
+      at_least: 0.6
+      answers:
+        - {name: head, code: {value: '69536005', scheme: SCT, meaning: Head}}
+        - {name: knee, code: {value: '72696002', scheme: SCT, meaning: Knee}}
+"""
+EMBEDDING = b"kind: embedding\noutput: {width: 768, features: [256, 16, 16]}\n"
+SEGMENTS = CARD[CARD.index(b"\noutput:") + 1 : CARD.index(b"\nweights:") + 1]
+
+
+def test_a_classification_asks_questions_with_coded_answers() -> None:
+    card = parse_card(changed(SEGMENTS, CLASSIFICATION), "card.yaml")
+    (question,) = card.questions
+    assert (card.kind, card.segments, question.name, question.at_least) == (
+        Kind.CLASSIFICATION,
+        (),
+        "body_part",
+        0.6,
+    )
+    assert [answer.name for answer in question.answers] == ["head", "knee"]
+    assert question.answers[1].code == Code("72696002", "SCT", "Knee")
+
+
+def test_an_embedding_says_its_width_and_what_shared_heads_take() -> None:
+    card = parse_card(changed(SEGMENTS, EMBEDDING), "card.yaml")
+    assert (card.kind, card.vector) == (Kind.EMBEDDING, Vector(768, (256, 16, 16)))
+
+
+def test_a_shared_head_names_its_encoder() -> None:
+    card = parse_card(CARD + b"shared: {encoder: mri_core_encoder, weights_sha256: abc}\n", "card.yaml")
+    assert card.shared == Shared("mri_core_encoder", "abc")
+
+
+@pytest.mark.parametrize(
+    ("output", "old", "new", "where"),
+    [
+        (CLASSIFICATION, b"kind: classification", b"kind: guess", "kind"),
+        (CLASSIFICATION, b"name: body_part", b"name: Body Part", "output.questions[0].name"),
+        (CLASSIFICATION, b"name: knee", b"name: head", "output.questions[0].answers"),
+        (CLASSIFICATION, b"at_least: 0.6", b"at_least: 60", "output.questions[0].at_least"),
+        (CLASSIFICATION, b"concept:", b"konzept:", "output.questions[0].concept"),
+        (EMBEDDING, b"[256, 16, 16]", b"[256, 16]", "output.width"),
+        (EMBEDDING, b"width: 768", b"width: 0", "output.width"),
+        (EMBEDDING, b"[256, 16, 16]", b"[256, 16, x]", "output.features"),
+    ],
+)
+def test_other_kinds_are_read_as_strictly(output: bytes, old: bytes, new: bytes, where: str) -> None:
+    with pytest.raises(BadConfiguration) as refusal:
+        parse_card(changed(SEGMENTS, output.replace(old, new, 1)), "card.yaml")
+    assert refusal.value.where == f"card.yaml: {where}"

@@ -1,0 +1,44 @@
+"""Model card: what the node must know of a model (triton_models/<model>/card.yaml).
+
+The card is the contract between Triton, the rules and the results: which series the model was made for,
+what goes in, what comes out, and by which coded terms its answers are called. `config.pbtxt` carries the
+sha256 of the card's bytes, so that the two cannot drift apart.
+"""
+
+from node.core.card.card import (
+    Answer,
+    Card,
+    Code,
+    Encoding,
+    Input,
+    Kind,
+    Question,
+    Segment,
+    Shared,
+    Vector,
+    Weights,
+)
+from node.core.card.parse import parse_card
+from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Pooling, PosEmbedSource, Recipe
+
+__all__ = [
+    "Answer",
+    "Card",
+    "Code",
+    "Contrast",
+    "Encoding",
+    "FeaturePath",
+    "Input",
+    "Kind",
+    "NeckSource",
+    "Normalize",
+    "Pooling",
+    "PosEmbedSource",
+    "Question",
+    "Recipe",
+    "Segment",
+    "Shared",
+    "Vector",
+    "Weights",
+    "parse_card",
+]
