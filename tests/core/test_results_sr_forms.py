@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from node.core.results import SrForm, encode, structured_report, to_bytes
+from node.core.card import Code
+from node.core.results import Evaluation, SrForm, encode, structured_report, to_bytes
 from node.core.results.labels import Labels
 from node.core.results.outline import borders, largest_outline
 from tests.results import card, letter_l, origin, volume_of
@@ -125,3 +126,59 @@ def test_the_segment_form_is_the_sr_of_encode() -> None:
     again = structured_report(volume_of(sources), sources, labels, result, made, SrForm.SEGMENT)
     assert to_bytes(again) == to_bytes(result.sr)
     assert dcmread(BytesIO(to_bytes(again))).SeriesNumber == result.sr.SeriesNumber
+
+
+QUALITY, GOOD = Code("QUALITY", "99MRICORE", "Image quality"), Code("20572008", "SCT", "Good")
+FAMILIAR, YES = Code("FAMILIAR", "99MRICORE", "Images like those of training"), Code("373066001", "SCT", "Yes")
+
+
+def words(container: Dataset) -> list[tuple[str, str]]:
+    """Name and value of the codes right under a content item, but for what every group says of its finding."""
+    return [
+        (item.ConceptNameCodeSequence[0].CodeValue, item.ConceptCodeSequence[0].CodeValue)
+        for item in container.ContentSequence
+        if item.ValueType == "CODE" and not item.ConceptNameCodeSequence[0].CodeMeaning.startswith("Finding")
+    ]
+
+
+def named(sr: Dataset, meaning: str) -> list[Dataset]:
+    """Containers of that name, at any depth."""
+    found = []
+    for item in sr.get("ContentSequence", []):
+        if item.ValueType == "CONTAINER" and item.ConceptNameCodeSequence[0].CodeMeaning == meaning:
+            found.append(item)
+        found += named(item, meaning)
+    return found
+
+
+def evaluated(form: SrForm, *evaluations: Evaluation, found: int = 1) -> Dataset:
+    sources = mr_series(GRID)
+    volume, made, labels = volume_of(sources), origin(card(2), sources), drawn_l(sources) * np.uint8(found)
+    result = encode(volume, sources, labels, labels.astype(np.float32), made, evaluations)
+    sr = structured_report(volume, sources, labels, result, made, form)
+    return dcmread(BytesIO(to_bytes(sr)))
+
+
+@pytest.mark.parametrize("form", SrForm)
+def test_what_a_model_says_of_a_segment_stands_in_its_group(form: SrForm) -> None:
+    sr = evaluated(form, Evaluation(QUALITY, GOOD, segment=2), found=3)
+    assert [words(group) for group in named(sr, "Measurement Group")] == [[], [("QUALITY", "20572008")]]
+    assert not named(sr, "Qualitative Evaluations")
+
+
+@pytest.mark.parametrize("form", SrForm)
+def test_what_a_model_says_of_the_images_stands_for_itself(form: SrForm) -> None:
+    sr = evaluated(form, Evaluation(QUALITY, GOOD), Evaluation(FAMILIAR, YES), found=3)
+    (container,) = named(sr, "Qualitative Evaluations")
+    assert words(container) == [("QUALITY", "20572008"), ("FAMILIAR", "373066001")]
+
+
+def test_the_planar_form_calls_absent_what_was_not_found() -> None:
+    (container,) = named(evaluated(SrForm.PLANAR, Evaluation(QUALITY, GOOD, segment=2)), "Qualitative Evaluations")
+    lesion = card(2).segments[1].type.value
+    assert words(container) == [(lesion, "2667000"), ("QUALITY", "20572008")]
+
+
+def test_an_evaluation_of_a_segment_that_does_not_exist_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="segment 7"):
+        evaluated(SrForm.SEGMENT, Evaluation(QUALITY, GOOD, segment=7))

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from node.core.results.evaluation import Evaluation
 from node.core.results.files import to_bytes
 from node.core.results.labels import Labels, check_labels, check_probabilities, mask_of
 from node.core.results.measurements import SegmentMeasurement, measure
@@ -34,6 +35,7 @@ from node.core.results.verify import verify, verify_files
 from node.core.volume import Volume
 
 __all__ = [
+    "Evaluation",
     "Origin",
     "Predecessor",
     "Results",
@@ -59,17 +61,24 @@ class Results:
     sr: Dataset  # Comprehensive 3D SR, TID 1500
     measurements: tuple[SegmentMeasurement, ...]  # one per segment of the card
     notes: tuple[str, ...]  # source attributes that were not legal and not copied; free of patient data
+    evaluations: tuple[Evaluation, ...] = ()  # what the model says in words
 
 
 def encode(
-    volume: Volume, sources: Sequence[Dataset], labels: Labels, values: NDArray[np.float32], origin: Origin
+    volume: Volume,
+    sources: Sequence[Dataset],
+    labels: Labels,
+    values: NDArray[np.float32],
+    origin: Origin,
+    evaluations: Sequence[Evaluation] = (),
 ) -> Results:
     """The SEG and the SR of a label tensor.
 
     `sources` are the headers of the source instances in any order; pixel data is not looked at. `labels` is uint8
     (slices, rows, columns) in volume order, encoded as the card says; `values` are the modality values, float32 of
-    the same shape. Raises NotProcessable where no legal result can refer to these sources, ModelFailed where the
-    labels are not what the card promises.
+    the same shape; `evaluations` is what the model says in words, of the images or of segments of the card. Raises
+    NotProcessable where no legal result can refer to these sources, ModelFailed where the labels are not what the card
+    promises, ValueError for an evaluation of a segment that the card does not have.
     """
     labels = check_labels(volume, labels, origin.card)
     with warnings.catch_warnings():
@@ -79,8 +88,8 @@ def encode(
         measurements = measure(volume, labels, values, origin.card, slice_thickness(volume, source))
         seg = build_seg(volume, source, labels, origin, moment)
         findings = [Measured(*one, None) for one in zip(origin.card.segments, measurements, strict=True)]
-        sr = build_sr(source, seg, findings, origin, moment, SrForm.SEGMENT)
-    return Results(seg, sr, measurements, source.inherited.notes)
+        sr = build_sr(source, seg, findings, origin, moment, SrForm.SEGMENT, evaluations)
+    return Results(seg, sr, measurements, source.inherited.notes, tuple(evaluations))
 
 
 def structured_report(
@@ -98,7 +107,8 @@ def structured_report(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in `encode`
         source = source_of(volume, sources)
-        return build_sr(source, results.seg, findings, origin, moment_of(source.headers), form)
+        moment = moment_of(source.headers)
+        return build_sr(source, results.seg, findings, origin, moment, form, results.evaluations)
 
 
 def as_labelmap(volume: Volume, sources: Sequence[Dataset], labels: Labels, origin: Origin) -> Dataset | None:

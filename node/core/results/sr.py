@@ -6,7 +6,10 @@ it, and it makes the document five times as long. There are two forms:
     segment   one group (TID 1411) per segment of the card, found or not, which points to the segment in the SEG
     planar    for viewers that draw: one group (TID 1410) per segment that was found, with the outline on the slice
               where the segment is largest. OHIF shows outline and values; of a group that points to a segment it shows
-              nothing but black, so segments that were not found are told of only where none was found
+              nothing but black. Segments that were not found stand under Qualitative Evaluations as absent; only where
+              none was found there are groups that point to segments
+
+What the model says in words stands in the group of its segment, or under Qualitative Evaluations (TID 1500 row 10).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from node.core.results.equipment import (
     short,
     software_versions,
 )
+from node.core.results.evaluation import Evaluation
 from node.core.results.hygiene import CHARACTER_SET
 from node.core.results.measurements import SegmentMeasurement
 from node.core.results.origin import Origin
@@ -48,6 +52,8 @@ _DIAMETER = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")  # CID 7469
 _CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
 _MILLIMETRE = Code("mm", "UCUM", "millimeter")
 _NO_UNIT = Code("1", "UCUM", "no units")  # MR signal has none
+_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+_ABSENT = Code("2667000", "SCT", "Absent")  # CID 240
 
 _Group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations | hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations
 
@@ -76,18 +82,28 @@ class Measured:
     drawn: Drawn | None
 
 
+_CONTAINS = hd.sr.RelationshipTypeValues.CONTAINS
 _SERIES_OFFSETS = {SrForm.SEGMENT: 2, SrForm.PLANAR: 3}  # SeriesNumber
 
 
 def build_sr(
-    source: Source, seg: Dataset, findings: Sequence[Measured], origin: Origin, moment: datetime, form: SrForm
+    source: Source,
+    seg: Dataset,
+    findings: Sequence[Measured],
+    origin: Origin,
+    moment: datetime,
+    form: SrForm,
+    evaluations: Sequence[Evaluation] = (),
 ) -> Dataset:
-    """The SR document of measurements made on the voxels of `seg`, as a plain data set."""
+    """The SR document of measurements made on the voxels of `seg`, as a plain data set.
+
+    Raises ValueError for an evaluation of a segment that is not one of the findings.
+    """
     role = "sr" if form is SrForm.SEGMENT else f"sr {form}"
     made = hd.sr.Comprehensive3DSR(
         # The SEG comes first: highdicom copies the Patient and Study attributes of the first one, and it has ours
         evidence=[seg, *(_evidence(header, source) for header in source.headers)],
-        content=_report(source, seg, findings, origin, form),
+        content=_report(source, seg, findings, origin, form, evaluations),
         series_instance_uid=result_uid(f"{role} series", source.series_instance_uid, origin),
         series_number=series_number(source, origin, _SERIES_OFFSETS[form]),
         sop_instance_uid=result_uid(role, source.series_instance_uid, origin),
@@ -125,7 +141,12 @@ def _predecessors(source: Source, origin: Origin) -> list[Dataset] | None:
 
 
 def _report(
-    source: Source, seg: Dataset, findings: Sequence[Measured], origin: Origin, form: SrForm
+    source: Source,
+    seg: Dataset,
+    findings: Sequence[Measured],
+    origin: Origin,
+    form: SrForm,
+    evaluations: Sequence[Evaluation],
 ) -> hd.sr.MeasurementReport:
     card = origin.card
     device = hd.sr.DeviceObserverIdentifyingAttributes(
@@ -136,12 +157,37 @@ def _report(
         serial_number=short(origin.device_serial_number),
     )
     observer = hd.sr.ObserverContext(codes.DCM.Device, device)
-    return hd.sr.MeasurementReport(
+    said, of_all = _said(findings, form), _general(findings, form, evaluations)
+    report = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=coded(_PROCEDURE),
-        imaging_measurements=[_group(source, seg, found, origin) for found in _said(findings, form)],
+        imaging_measurements=[_group(source, seg, found, origin, evaluations) for found in said],
         title=codes.DCM.ImagingMeasurementReport,
     )
+    if of_all:
+        report[0].ContentSequence.append(of_all)
+    return report
+
+
+def _general(
+    findings: Sequence[Measured], form: SrForm, evaluations: Sequence[Evaluation]
+) -> hd.sr.ContainerContentItem | None:
+    """What is said in words of no group: of the images as a whole, and of segments that have none (TID 1500 row 10)."""
+    known = {found.segment.number: found.segment for found in findings}
+    if unknown := {one.segment for one in evaluations} - {None, *known}:
+        raise ValueError(f"an evaluation is of segment {unknown.pop()}, which the model's card does not describe")
+    grouped = {found.segment.number for found in _said(findings, form)}
+    words = [(one.concept, one.value) for one in evaluations if one.segment is None]
+    for segment in (found.segment for found in findings if found.segment.number not in grouped):
+        words.append((segment.type, _ABSENT))
+        words += [(one.concept, one.value) for one in evaluations if one.segment == segment.number]
+    if not words:
+        return None
+    container = hd.sr.ContainerContentItem(coded(_EVALUATIONS), relationship_type=_CONTAINS)
+    container.ContentSequence = hd.sr.ContentSequence(
+        [hd.sr.CodeContentItem(coded(concept), coded(value), _CONTAINS) for concept, value in words]
+    )
+    return container
 
 
 def _said(findings: Sequence[Measured], form: SrForm) -> Sequence[Measured]:
@@ -155,18 +201,28 @@ def _said(findings: Sequence[Measured], form: SrForm) -> Sequence[Measured]:
     return [found for found in findings if found.drawn is not None] or findings
 
 
-def _group(source: Source, seg: Dataset, found: Measured, origin: Origin) -> _Group:
+def _group(source: Source, seg: Dataset, found: Measured, origin: Origin, evaluations: Sequence[Evaluation]) -> _Group:
     name = hd.sr.TrackingIdentifier(
         uid=tracking_uid(source, origin, found.segment.number), identifier=tracking_id(origin, found.segment.label)
     )
     numbers = _numbers(found.numbers, origin)
+    words = [
+        hd.sr.QualitativeEvaluation(coded(one.concept), coded(one.value))
+        for one in evaluations
+        if one.segment == found.segment.number
+    ]
     if found.drawn is not None:
-        return _planar(found.segment, found.drawn, name, numbers)
-    return _volumetric(source, seg, found.segment, name, numbers)
+        return _planar(found.segment, found.drawn, name, numbers, words)
+    return _volumetric(source, seg, found.segment, name, numbers, words)
 
 
 def _volumetric(
-    source: Source, seg: Dataset, segment: Segment, name: hd.sr.TrackingIdentifier, numbers: list[hd.sr.Measurement]
+    source: Source,
+    seg: Dataset,
+    segment: Segment,
+    name: hd.sr.TrackingIdentifier,
+    numbers: list[hd.sr.Measurement],
+    words: list[hd.sr.QualitativeEvaluation],
 ) -> _Group:
     return hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=name,
@@ -179,10 +235,17 @@ def _volumetric(
         finding_category=coded(segment.category),
         finding_type=coded(segment.type),
         measurements=numbers,
+        qualitative_evaluations=words or None,
     )
 
 
-def _planar(segment: Segment, drawn: Drawn, name: hd.sr.TrackingIdentifier, numbers: list[hd.sr.Measurement]) -> _Group:
+def _planar(
+    segment: Segment,
+    drawn: Drawn,
+    name: hd.sr.TrackingIdentifier,
+    numbers: list[hd.sr.Measurement],
+    words: list[hd.sr.QualitativeEvaluation],
+) -> _Group:
     frame = drawn.image.get("ReferencedFrameNumber")
     # highdicom knows no private SOP classes: the true one is written afterwards
     image = hd.sr.SourceImageForRegion(
@@ -196,6 +259,7 @@ def _planar(segment: Segment, drawn: Drawn, name: hd.sr.TrackingIdentifier, numb
         finding_category=coded(segment.category),
         finding_type=coded(segment.type),
         measurements=numbers,
+        qualitative_evaluations=words or None,
     )
 
 
