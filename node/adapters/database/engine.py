@@ -9,13 +9,14 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from node.errors import BadConfiguration, StoreUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_ONE_AT_A_TIME = 0x6D726902  # any number that nobody else locks
 
 
 class Database:
@@ -42,6 +43,8 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.transaction() as connection:
+            if connection.dialect.name == "postgresql":  # replicas that start at once take turns
+                connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

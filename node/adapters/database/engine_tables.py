@@ -1,4 +1,4 @@
-"""The tables of what carries the work: the processes that live, and what is paused."""
+"""The tables of what carries the work: the processes that live, what each does alone, and what is paused."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ process = Table(
     Column("id", String(64), primary_key=True),
     Column("since", Float, nullable=False),  # seconds of the epoch, by the database's clock: ours may differ
     Column("beat", Float, nullable=False),  # the last sign of life, by the same clock
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(128), primary_key=True),  # what is done by one process alone
+    Column("holder", String(64), nullable=False),  # counts while that process lives
 )
 
 pause = Table(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Float, delete, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from node.adapters.database.clock import seconds_of
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import process
 from node.adapters.database.jobs import note_change
@@ -38,7 +39,7 @@ def bury(database: Database, process_id: str, silent_seconds: float, now: dateti
     with database.transaction() as connection:
         dead = connection.scalars(
             select(process.c.id)
-            .where(process.c.id != process_id, process.c.beat < _clock(connection) - silent_seconds)
+            .where(process.c.id != process_id, process.c.beat < seconds_of(connection) - silent_seconds)
             .with_for_update(skip_locked=True)
         ).all()
         if dead:
@@ -61,7 +62,7 @@ def leave(database: Database, process_id: str, now: datetime) -> int:
 def living(database: Database) -> dict[str, float]:
     """Process → seconds since its last sign of life."""
     with database.reading() as connection:
-        now = _clock(connection)
+        now = seconds_of(connection)
         return {
             row.id: float(row.silent)
             for row in connection.execute(select(process.c.id, (now - process.c.beat).label("silent")))
@@ -69,18 +70,11 @@ def living(database: Database) -> dict[str, float]:
 
 
 def _beat(connection: Connection, process_id: str) -> bool:
-    now = _clock(connection)
+    now = seconds_of(connection)
     known = connection.execute(update(process).where(process.c.id == process_id).values(beat=now)).rowcount
     if not known:
         connection.execute(insert(process).values(id=process_id, since=now, beat=now))
     return bool(known)
-
-
-def _clock(connection: Connection) -> ColumnElement[float]:
-    """The database's clock, in seconds of the epoch."""
-    if connection.dialect.name == "sqlite":
-        return literal_column("(julianday('now') - 2440587.5) * 86400.0", Float)
-    return literal_column("CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)", Float)
 
 
 def _release(connection: Connection, whose: ColumnElement[bool], now: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
@@ -14,6 +14,8 @@ from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
 from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
 from node.core.jobs import Lane, NewJob, rank
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
+
+_ONE_LOOK = timedelta(seconds=15)  # longer than it takes; a process that dies in it delays the series by no more
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,10 @@ class Verdict:
 
 
 def due(database: Database, now: datetime, limit: int = 20) -> list[str]:
-    """The series that are to be looked at."""
+    """The series that are to be looked at.
+
+    Where several processes share a database, each gets its own: nobody else is given them for a while.
+    """
     wanted = (
         select(series.c.series_instance_uid)
         .where(series.c.state == SeriesState.WAITING, series.c.look_at <= now)
@@ -66,7 +71,14 @@ def due(database: Database, now: datetime, limit: int = 20) -> list[str]:
         .limit(limit)
     )
     with database.reading() as connection:
-        return list(connection.scalars(wanted))
+        found = list(connection.scalars(wanted))
+    if not found or database.engine.dialect.name == "sqlite":
+        return found
+    with database.transaction() as connection:
+        found = list(connection.scalars(wanted.with_for_update(skip_locked=True)))
+        mine = series.c.series_instance_uid.in_(found)
+        connection.execute(update(series).where(mine).values(look_at=now + _ONE_LOOK))
+    return found
 
 
 def next_look(database: Database) -> datetime | None:
