@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node.adapters.destinations import Outcome, Outgoing
-from node.adapters.triton import read_model
+from node.adapters.triton import StillWanted, read_model
 from node.core.card import Card
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable, NotProcessable
@@ -38,9 +38,12 @@ class FakeModels:
             raise NotProcessable(f"the model {name} is not installed on this node")
         return CARD
 
-    def infer(self, card: Card, slices: NDArray[np.uint16], request_id: str) -> NDArray[np.uint8]:
+    def infer(
+        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted
+    ) -> NDArray[np.uint8]:
         self.asked.append(request_id)
         self.during()
+        still_wanted()
         if self.raises:
             raise self.raises.pop(0)
         return np.asarray(slices > slices.mean(), np.uint8)

@@ -20,7 +20,7 @@ MODEL = "mri_core_head"
 StartTriton = Callable[..., EmbeddedTriton]
 
 
-def _server(repository: Path, work: Path, models: list[str], port: int = 0) -> EmbeddedTriton:
+def server_or_skip(repository: Path, work: Path, models: list[str], port: int = 0) -> EmbeddedTriton:
     try:
         return EmbeddedTriton(repository, work, models=models, port=port)
     except BadConfiguration as absent:
@@ -34,7 +34,7 @@ def model() -> Model:
 
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]:
-    with _server(REPOSITORY, tmp_path_factory.mktemp("triton"), [MODEL]) as server:
+    with server_or_skip(REPOSITORY, tmp_path_factory.mktemp("triton"), [MODEL]) as server:
         yield server
 
 
@@ -50,7 +50,7 @@ def start_triton(tmp_path: Path) -> Iterator[StartTriton]:
     started: list[EmbeddedTriton] = []
 
     def start(repository: Path = REPOSITORY, models: tuple[str, ...] = (MODEL,), port: int = 0) -> EmbeddedTriton:
-        server = _server(repository, tmp_path / f"triton-{len(started)}", list(models), port)
+        server = server_or_skip(repository, tmp_path / f"triton-{len(started)}", list(models), port)
         started.append(server)
         server.start()
         return server

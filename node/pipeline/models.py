@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from node.adapters.triton import Model, TritonClient
+from node.adapters.triton import Model, StillWanted, TritonClient
 from node.core.card import Card
 from node.errors import ModelUnavailable, NodeError, NotProcessable
 
@@ -63,15 +63,22 @@ class Models:
             raise NotProcessable(f"version {version} of {name} is not installed: {model.card.version} is")
         return model.card
 
-    def infer(self, card: Card, slices: NDArray[np.uint16], request_id: str) -> NDArray[np.uint8]:
-        """Labels of native slices (N, H, W). Raises ModelUnavailable or ModelFailed."""
+    def infer(
+        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted
+    ) -> NDArray[np.uint8]:
+        """Labels of native slices (N, H, W). Raises ModelUnavailable or ModelFailed, or what `still_wanted` raises."""
         with self._lock:
             fault = self._faults.get(card.name, "")
         if fault:
             raise ModelUnavailable(f"{card.name} is not ready: {fault}")
         try:
             return self._client.infer(
-                card.name, card.version, slices, deadline_s=self._deadline_seconds, request_id=request_id
+                card.name,
+                card.version,
+                slices,
+                deadline_s=self._deadline_seconds,
+                request_id=request_id,
+                still_wanted=still_wanted,
             )
         except ModelUnavailable as gone:
             # A server that comes back may be another one: the canary decides again before anything is believed.

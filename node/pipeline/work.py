@@ -4,22 +4,20 @@
 
 A result that the check finds wrong never leaves. Labels are durable before anything is encoded, results before
 anything is delivered, so a second attempt begins where the first was cut off. Repeating a step is harmless: results
-are a function of sources, model and rules. Between steps an attempt asks whether the job is still its own.
+are a function of sources, model and rules. Between steps, and while the model works, an attempt asks whether the job
+is still its own.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node import __version__
@@ -34,14 +32,12 @@ from node.core.jobs import Finding, Job, MadeResult
 from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
 from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
-from node.errors import DestinationUnavailable, ModelFailed, NotProcessable, ResultRejected
+from node.errors import DestinationUnavailable, NotProcessable, ResultRejected, StoreUnavailable
 from node.pipeline.delivery import Delivering
 from node.pipeline.inferred import Inferred
 from node.pipeline.models import Models
 
 _log = structlog.get_logger(__name__)
-
-_ASK_EVERY_S = 0.5  # whether the job is still ours, while a model works on it
 
 
 class JobGoneError(Exception):
@@ -72,34 +68,6 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - begin, 4)
-
-
-class _Answer:
-    """The answer of a call that may be given up: a thread of its own waits for it."""
-
-    def __init__(self, ask: Callable[[], NDArray[np.uint8]]) -> None:
-        self._ask = ask
-        self._labels: NDArray[np.uint8] | None = None
-        self._fault: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._labels = self._ask()
-        except Exception as fault:  # noqa: BLE001 # raised again where the answer is waited for
-            self._fault = fault
-
-    def there(self, seconds: float) -> bool:
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def result(self) -> NDArray[np.uint8]:
-        if self._fault is not None:
-            raise self._fault
-        if self._labels is None:
-            raise ModelFailed("the model's answer was lost")
-        return self._labels
 
 
 @dataclass(frozen=True)
@@ -154,7 +122,9 @@ class Work:
             inferred = Inferred.of(self._folder(job), prepared.card, prepared.inputs_sha256, prepared.volume.key)
             labels = inferred.find()
             if labels is None:
-                labels = self._infer(job, prepared.card, pixels.as_uint16())
+                labels = self.models.infer(
+                    prepared.card, pixels.as_uint16(), f"job-{job.id}", lambda: self._still_mine(job)
+                )
                 inferred.keep(labels)
         with watch.measuring("encode"):
             self._enter(job, Stage.ENCODE)
@@ -169,13 +139,14 @@ class Work:
         self._keep(job, made, (seg, sr), prepared.card, watch)
         inferred.drop()
 
-    def _infer(self, job: Job, card: Card, slices: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """Labels from the model. When the job is taken away meanwhile nobody waits for the answer."""
-        answer = _Answer(lambda: self.models.infer(card, slices, f"job-{job.id}"))
-        while not answer.there(_ASK_EVERY_S):
+    def _still_mine(self, job: Job) -> None:
+        """Raises JobGoneError when somebody canceled the job, or took it from this attempt.
+
+        A database that does not answer says neither; what is written later counts only while the job is ours.
+        """
+        with suppress(StoreUnavailable):
             if not claims.still_claimed(self.database, job):
                 raise JobGoneError
-        return answer.result()
 
     def _folder(self, job: Job) -> Path:
         return self.results / f"job-{job.id:08d}"

@@ -24,6 +24,7 @@ from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
 from node.adapters.destinations import Outcome, Outgoing
 from node.adapters.engine.transact import Transact
+from node.adapters.triton import StillWanted
 from node.core.card import Card
 from node.core.jobs import Job
 from node.core.states import Stage
@@ -47,10 +48,11 @@ class Hold:
     step: str
     go: Path
 
-    def at(self, step: str) -> None:
+    def at(self, step: str, still_wanted: StillWanted = lambda: None) -> None:
         if step == self.step:
             print("holds", step, flush=True)  # noqa: T201 # who started it waits for this line
             while not self.go.exists():
+                still_wanted()
                 sleep(0.05)
 
 
@@ -61,11 +63,13 @@ class HeldModels(FakeModels):
         super().__init__()
         self._hold, self._asked = hold, asked
 
-    def infer(self, card: Card, slices: NDArray[np.uint16], request_id: str) -> NDArray[np.uint8]:
+    def infer(
+        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted
+    ) -> NDArray[np.uint8]:
         with self._asked.open("a") as lines:
             lines.write(f"{request_id}\n")
-        self._hold.at("infer")
-        return super().infer(card, slices, request_id)
+        self._hold.at("infer", still_wanted)
+        return super().infer(card, slices, request_id, still_wanted)
 
 
 class Pacs(FakeDestination):

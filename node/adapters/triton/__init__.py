@@ -2,6 +2,7 @@
 
 from node.adapters.triton.client import TritonClient
 from node.adapters.triton.embedded import EmbeddedTriton
+from node.adapters.triton.flight import StillWanted
 from node.adapters.triton.repository import Model, read_model, read_repository
 
-__all__ = ["EmbeddedTriton", "Model", "TritonClient", "read_model", "read_repository"]
+__all__ = ["EmbeddedTriton", "Model", "StillWanted", "TritonClient", "read_model", "read_repository"]

@@ -4,7 +4,8 @@ Triton answers with gRPC statuses; here is what they mean to the node (measured 
 
     UNAVAILABLE, RESOURCE_EXHAUSTED   server down, queue full or queue timeout    ModelUnavailable
     NOT_FOUND                         unknown, unloaded or still loading          ModelUnavailable
-    DEADLINE_EXCEEDED, CANCELLED      too slow                                    ModelUnavailable
+    DEADLINE_EXCEEDED                 too slow                                    ModelUnavailable
+    CANCELLED                         the client was closed                       ModelUnavailable
     INTERNAL, "is not healthy"        the model's process died                    reload once, else ModelUnavailable
     INVALID_ARGUMENT, UNIMPLEMENTED   we asked for something the model is not     ModelFailed
     INTERNAL and others               the model raised                            ModelFailed
@@ -14,19 +15,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
+from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from node.adapters.triton import canary
 from node.adapters.triton.breaker import Breaker
+from node.adapters.triton.flight import Call, Done, Flight, StillWanted
 from node.adapters.triton.repository import LABELS, SLICES, Model
 from node.errors import ModelFailed, ModelUnavailable, NodeError
 
@@ -40,6 +41,7 @@ _CHANNEL = [
 ]
 _LATER = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "NOT_FOUND", "ABORTED", "DEADLINE_EXCEEDED", "CANCELLED"})
 _REQUEST_BYTES = 8 * 2**20  # of one request at most, so that a large series neither fills a queue slot nor the memory
+_NOT_AGAIN = -1  # a part is asked for twice at most
 _MOST_SLICES = 16  # of one request; Triton joins small requests to batches itself
 
 Slices = NDArray[np.uint16]
@@ -62,19 +64,23 @@ class TritonClient:
     def __init__(
         self, url: str, *, token: str | None = None, requests_in_flight: int = 4, slices_per_request: int = 4
     ) -> None:
-        """`url` is host:port of gRPC; `token` opens the server's restricted protocols, which a reload needs."""
+        """`url` is host:port of gRPC; `token` opens the server's restricted protocols, which a reload needs.
+
+        `requests_in_flight` bounds those of one inference, so that Triton can join them to batches.
+        """
         self.url = url
         self._headers = {TOKEN_HEADER: token} if token else None
         self._slices_per_request = min(slices_per_request, _MOST_SLICES)
         self._grpc = InferenceServerClient(url, channel_args=_CHANNEL)
-        self._pool = ThreadPoolExecutor(requests_in_flight, thread_name_prefix="triton")
+        self._at_once = requests_in_flight
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)  # one a model: a missing one stops no other
+        self._in_flight: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self._reloading = threading.Lock()
         self._reloads = 0
 
     def close(self) -> None:
-        """Close the connection; requests in flight are finished first."""
-        self._pool.shutdown()
+        """Close the connection; requests in flight end at the server, and their callers hear ModelUnavailable."""
         self._grpc.close()
 
     def __enter__(self) -> Self:
@@ -84,10 +90,18 @@ class TritonClient:
         self.close()
 
     def infer(
-        self, model: str, version: str, slices: Slices, *, deadline_s: float = 120.0, request_id: str = ""
+        self,
+        model: str,
+        version: str,
+        slices: Slices,
+        *,
+        deadline_s: float = 120.0,
+        request_id: str = "",
+        still_wanted: StillWanted = lambda: None,
     ) -> Labels:
         """Label the slices (N, H, W) at their native size; an empty version is the newest.
 
+        `still_wanted` is asked twice a second; what it raises ends the inference at the server.
         Raises ModelUnavailable when the same request may succeed later, ModelFailed when it will not.
         """
         if slices.ndim != 3 or slices.dtype != np.uint16 or not slices.size:
@@ -99,7 +113,7 @@ class TritonClient:
         parts = [slices[start : start + size] for start in range(0, len(slices), size)]
         ask = _Question(model, version, ends_at, request_id)
         try:
-            answers = self._ask_all(ask, parts)
+            answers = self._ask_all(ask, parts, still_wanted)
         except ModelUnavailable:
             breaker.failed()
             raise
@@ -122,49 +136,67 @@ class TritonClient:
         labels = self.infer(model.card.name, model.card.version, slices, deadline_s=deadline_s, request_id="canary")
         canary.compare(model.card, labels, model.canary)
 
-    def _ask_all(self, ask: _Question, parts: Sequence[Slices]) -> list[Labels]:
-        """All parts, a bounded number in flight; after the first fault nothing new is sent."""
-        asked = [self._pool.submit(self._answer, ask, part) for part in parts]
-        try:
-            return [each.result() for each in asked]
-        finally:
-            for each in asked:
-                each.cancel()
+    def in_flight(self) -> Mapping[str, int]:
+        """Model → requests that the server has not answered yet."""
+        with self._counting:
+            return dict(self._in_flight)
 
-    def _answer(self, ask: _Question, part: Slices) -> Labels:
-        """One part; once more when the model's process died and could be started anew."""
-        reloads = self._reloads
-        try:
-            return self._call(ask, part)
-        except InferenceServerException as fault:
-            if not _process_died(fault) and self._reloads == reloads:
-                raise _translated(ask.model, fault) from fault
-        self._reload(ask.model, reloads)
-        try:
-            return self._call(ask, part)
-        except InferenceServerException as fault:
-            raise _translated(ask.model, fault) from fault
+    def _ask_all(self, ask: _Question, parts: Sequence[Slices], still_wanted: StillWanted) -> list[Labels]:
+        """All parts, a bounded number in flight; whatever ends this early ends them at the server."""
+        answers: dict[int, Labels] = {}
+        left, sent_after = deque(range(len(parts))), dict[int, int]()  # part → reloads before it was sent last
+        with Flight() as flight:
+            while len(answers) < len(parts):
+                while left and len(flight) < self._at_once:
+                    number = left.popleft()
+                    first = number not in sent_after
+                    sent_after[number] = self._reloads if first else _NOT_AGAIN
+                    flight.send(number, lambda done, part=parts[number]: self._send(ask, part, done))  # type: ignore[misc]
+                landed = flight.next(still_wanted)
+                if landed.fault is None:
+                    answers[landed.number] = _labels(ask.model, parts[landed.number], landed.answer)
+                else:
+                    self._recover(ask.model, landed.fault, sent_after[landed.number])
+                    left.appendleft(landed.number)
+        return [answers[number] for number in range(len(parts))]
 
-    def _call(self, ask: _Question, part: Slices) -> Labels:
-        left = ask.ends_at - time.monotonic()
-        if left <= 0:
+    def _send(self, ask: _Question, part: Slices, done: Done) -> Call:
+        seconds = ask.ends_at - time.monotonic()
+        if seconds <= 0:
             raise ModelUnavailable(f"{ask.model}: no answer before the deadline")
         sent = InferInput(SLICES.name, part.shape, SLICES.datatype)
         sent.set_data_from_numpy(part.astype(np.int32))
-        answer = self._grpc.infer(
-            ask.model,
-            [sent],
-            ask.version,
-            [InferRequestedOutput(LABELS.name)],
-            ask.request_id,
-            client_timeout=left,
-            timeout=int(left * 1e6),
-        )
-        labels = answer.as_numpy(LABELS.name)
-        if labels is None or labels.dtype != np.uint8 or labels.shape != part.shape:
-            found = "nothing" if labels is None else f"{labels.dtype} {labels.shape}"
-            raise ModelFailed(f"{ask.model}: labels for slices {part.shape} must be uint8 of that shape, not {found}")
-        return np.asarray(labels, np.uint8)
+
+        def landed(result: InferResult | None, error: InferenceServerException | None) -> None:
+            self._count(ask.model, -1)
+            done(result, error)
+
+        self._count(ask.model, 1)
+        try:
+            call: Call = self._grpc.async_infer(
+                ask.model,
+                [sent],
+                landed,
+                ask.version,
+                [InferRequestedOutput(LABELS.name)],
+                ask.request_id,
+                client_timeout=seconds,
+                timeout=int(seconds * 1e6),
+            )
+        except ValueError as closed:  # a channel that was closed
+            self._count(ask.model, -1)
+            raise ModelUnavailable(f"{ask.model}: the node is stopping") from closed
+        return call
+
+    def _count(self, model: str, more: int) -> None:
+        with self._counting:
+            self._in_flight[model] += more
+
+    def _recover(self, model: str, fault: InferenceServerException, reloads: int) -> None:
+        """Raise what the fault means, unless the model's process died and was started anew: then ask once more."""
+        if reloads == _NOT_AGAIN or (not _process_died(fault) and self._reloads == reloads):
+            raise _translated(model, fault) from fault
+        self._reload(model, reloads)
 
     def _reload(self, model: str, reloads: int) -> None:
         """Unload and load; loading alone does nothing for a dead process. Threads that saw it die do so once."""
@@ -177,6 +209,14 @@ class TritonClient:
                 self._grpc.load_model(model, headers=self._headers, client_timeout=60)
             except InferenceServerException as fault:
                 raise ModelUnavailable(f"{model}: its process died and could not be started again") from fault
+
+
+def _labels(model: str, part: Slices, answer: InferResult | None) -> Labels:
+    labels = answer.as_numpy(LABELS.name) if answer else None
+    if labels is None or labels.dtype != np.uint8 or labels.shape != part.shape:
+        found = "nothing" if labels is None else f"{labels.dtype} {labels.shape}"
+        raise ModelFailed(f"{model}: labels for slices {part.shape} must be uint8 of that shape, not {found}")
+    return np.asarray(labels, np.uint8)
 
 
 def _process_died(fault: InferenceServerException) -> bool:
