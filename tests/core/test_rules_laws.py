@@ -12,9 +12,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from node.core.rules import Subject, Truth, check_rule_set, decide, explain, parse_rule_set
+from node.core.rules import Ruler, Subject, Truth, check_rule_set, decide, explain, parse_rule_set
 from node.core.rules.folding import fold, fold_pattern, shown
 from node.core.rules.operators import Matches, pattern
+from node.core.rules.rule_set import STANDING
 from node.core.rules.truth import all_of, any_of, negated
 from node.errors import BadConfiguration
 
@@ -149,6 +150,9 @@ def test_no_condition_can_raise_on_any_header(when: dict[str, object], series: l
         return
     decision = decide(rule_set, Subject(datasets, {"series.instances": len(datasets)}))
     assert explain(decision)
+    verdict = decision.outcomes[0].verdict
+    assert verdict is not None
+    assert STANDING[verdict.truth] is decision.outcomes[0].standing, "compiled and as a tree the answer is the same"
     assert decide(rule_set, Subject(datasets, {"series.instances": len(datasets)})) == decision
 
 
@@ -173,6 +177,17 @@ then: [hold]
 @given(st.lists(HEADERS, max_size=3))
 def test_no_header_can_make_a_good_rule_raise(series: list[Elements]) -> None:
     assert explain(decide(MIXED, Subject([read(elements) for elements in series])))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(HEADERS, max_size=2), max_size=4))
+def test_many_series_are_ruled_on_as_each_is_decided_alone(many: list[list[Elements]]) -> None:
+    ruler = Ruler(MIXED)
+    for series in [*many, *many]:
+        subject = Subject([read(elements) for elements in series])
+        decision, ruling = decide(MIXED, subject), ruler.rule(subject)
+        assert [one.standing for one in ruling.steps] == [one.standing for one in decision.steps]
+        assert (ruling.disposition, ruling.rule) == (decision.disposition, decision.rule)
 
 
 @settings(max_examples=150, deadline=None)

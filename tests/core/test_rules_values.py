@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from node.core.rules import FactValue, Outcome, Standing, Subject, decide, parse_rule_set
+from node.core.rules import FactValue, Outcome, Standing, Subject, decide, parse_rule_set, result_facts
 
 
 def received(value: str | bytes, vr: str, *, little: bool = True) -> tuple[bytes, str, bool]:
@@ -235,8 +235,21 @@ def test_facts_are_typed_and_an_absent_one_is_unknown() -> None:
     )
     assert reason("series.instances: 1", facts={"series.instances": "many"}) == "is not a number, value 'many'"
     assert reason("series.instances: 1", facts={"series.instances": True}) == "is not a number, value 'true'"
-    assert holds("ood.mri_core_head: {at_least: 0.5}", facts={"ood.mri_core_head": 0.7})
-    assert holds("result.mri_core_head.volume_ml: {at_least: 5}", facts={"result.mri_core_head.volume_ml": 7})
+
+
+def test_what_a_model_found_is_unknown_until_it_has_found_it() -> None:
+    ask = parse_rule_set(
+        {
+            "10.yaml": "name: doubtful\nwhen: {ood.head: {at_least: 0.5}}\nthen: [hold]",
+            "20.yaml": "name: large\nwhen: {result.head.volume_ml: {at_least: 5}}\nthen: [hold]",
+        }
+    )
+    before = decide(ask, Subject([]))
+    assert [one.standing for one in before.outcomes] == [Standing.UNKNOWN, Standing.UNKNOWN]
+    assert "no completed job of this series says it" in before.outcomes[0].sentence
+    after = decide(ask, Subject([], result_facts({"head": {"ood": 0.3, "volume_ml": 7}})))
+    assert [one.standing for one in after.outcomes] == [Standing.NOT_MATCHED, Standing.MATCHED]
+    assert decide(ask, Subject([], result_facts({"liver": {"ood": 0.9}}))).rule == ""
 
 
 def test_a_series_without_instances_says_nothing() -> None:

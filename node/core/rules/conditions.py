@@ -6,14 +6,14 @@ same tree with a truth value in every node, which is also the whole explanation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from node.core.rules.attributes import Operand
 from node.core.rules.kinds import Kind
 from node.core.rules.operators import Literal, Operator, quoted, same
 from node.core.rules.reading import Known, Reading, Unknown
-from node.core.rules.subject import Subject
+from node.core.rules.subject import Readable, agreed
 from node.core.rules.truth import Truth, all_of, any_of, negated
 
 _UNDECIDED = "holds several values, and only some of them do: say any, all or first"
@@ -58,22 +58,25 @@ class Test:
         spoken = f"{self.quantifier} " if self.quantifier in _SPOKEN else ""
         return f"{self.operand.text} {spoken}{self.operator.text}"
 
-    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
-        """The answer for a series."""
-        known = memo.get(id(self))
-        if known is None:
-            known = memo[id(self)] = self._evaluate(subject)
-        return known
+    @property
+    def everywhere(self) -> bool:
+        """Whether it asks every place of every instance, and not the one value they agree on."""
+        return self.quantifier in (Quantifier.ANY, Quantifier.ALL)
 
-    def _evaluate(self, subject: Subject) -> Verdict:
-        if self.quantifier in (Quantifier.ANY, Quantifier.ALL):
-            return self._everywhere(subject.every(self.operand))
-        reading = subject.reading(self.operand)
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
+        """The answer for a series."""
+        return _remembered(self, subject, memo)
+
+    def judge(self, seen: tuple[Reading, ...]) -> Verdict:
+        """The answer to what was seen: every reading, or the one they agree on."""
+        if self.everywhere:
+            return self._everywhere(seen)
+        (reading,) = seen
         if isinstance(reading, Unknown):
             return Verdict(self, Truth.UNKNOWN, reading=reading)
         truth = self._of(reading)
-        seen = Unknown(_UNDECIDED, shown=reading.shown) if truth is Truth.UNKNOWN else reading
-        return Verdict(self, truth, reading=seen)
+        undecided = Unknown(_UNDECIDED, shown=reading.shown) if truth is Truth.UNKNOWN else reading
+        return Verdict(self, truth, reading=undecided)
 
     def _of(self, known: Known) -> Truth:
         if len(known.values) == 1:
@@ -113,18 +116,19 @@ class Exists:
         """The question in words."""
         return f"{self.operand.text} {'exists' if self.wanted else 'does not exist'}"
 
-    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
-        """The answer for a series; unknown when only some instances hold it."""
-        known = memo.get(id(self))
-        if known is None:
-            known = memo[id(self)] = self._evaluate(subject)
-        return known
+    @property
+    def everywhere(self) -> bool:
+        return True
 
-    def _evaluate(self, subject: Subject) -> Verdict:
-        found = subject.every(self.operand)
-        present = {isinstance(reading, Known) or reading.present for reading in found} or {False}
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
+        """The answer for a series; unknown when only some instances hold it."""
+        return replace(_remembered(self, subject, memo), reading=subject.reading(self.operand))
+
+    def judge(self, seen: tuple[Reading, ...]) -> Verdict:
+        """The answer to every reading of the attribute."""
+        present = {isinstance(reading, Known) or reading.present for reading in seen} or {False}
         truth = Truth.UNKNOWN if len(present) == 2 else Truth.of(present == {self.wanted})
-        return Verdict(self, truth, reading=subject.reading(self.operand))
+        return Verdict(self, truth, reading=agreed(seen, "instances"))
 
 
 @dataclass(frozen=True)
@@ -139,9 +143,17 @@ class Whole:
         """The question in words."""
         return f"{self.operand.text} equals [{', '.join(quoted(literal) for literal in self.literals)}]"
 
-    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+    @property
+    def everywhere(self) -> bool:
+        return False
+
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
         """The answer for a series."""
-        reading = subject.reading(self.operand)
+        return _remembered(self, subject, memo)
+
+    def judge(self, seen: tuple[Reading, ...]) -> Verdict:
+        """The answer to the values that all instances agree on."""
+        (reading,) = seen
         if isinstance(reading, Unknown):
             return Verdict(self, Truth.UNKNOWN, reading=reading)
         alike = len(reading.values) == len(self.literals) and all(
@@ -161,7 +173,7 @@ class All:
         """The condition in words."""
         return " and ".join(_bracketed(part) for part in self.parts) or "always"
 
-    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
         """The answer for a series, with the answer of every part."""
         parts = tuple([part.evaluate(subject, memo) for part in self.parts])
         return Verdict(self, all_of([part.truth for part in parts]), parts)
@@ -178,7 +190,7 @@ class AnyOf:
         """The condition in words."""
         return " or ".join(_bracketed(part) for part in self.parts)
 
-    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
         """The answer for a series, with the answer of every part."""
         parts = tuple([part.evaluate(subject, memo) for part in self.parts])
         return Verdict(self, any_of([part.truth for part in parts]), parts)
@@ -195,7 +207,7 @@ class Not:
         """The condition in words."""
         return f"not {_bracketed(self.part)}"
 
-    def evaluate(self, subject: Subject, memo: Memo) -> Verdict:
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
         """The answer for a series, with the answer of the part."""
         verdict = self.part.evaluate(subject, memo)
         return Verdict(self, negated(verdict.truth), (verdict,))
@@ -205,6 +217,18 @@ Leaf = Test | Exists | Whole
 Condition = Leaf | All | AnyOf | Not
 
 _SPOKEN = frozenset({Quantifier.ANY, Quantifier.ALL, Quantifier.FIRST})
+
+
+def seen_by(leaf: Leaf, subject: Readable) -> tuple[Reading, ...]:
+    """What the question is put to."""
+    return subject.every(leaf.operand) if leaf.everywhere else (subject.reading(leaf.operand),)
+
+
+def _remembered(leaf: Leaf, subject: Readable, memo: Memo) -> Verdict:
+    known = memo.get(id(leaf))
+    if known is None:
+        known = memo[id(leaf)] = leaf.judge(seen_by(leaf, subject))
+    return known
 
 
 def _bracketed(condition: Condition) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node.core.rules.conditions import All, AnyOf, Leaf, Not, Test, Verdict
-from node.core.rules.decision import HIDDEN, Decision, Outcome, Standing, is_identifying, told
+from node.core.rules.decision import HIDDEN, Decision, Outcome, is_identifying, told
 from node.core.rules.operators import AtLeast, AtMost, Contains, Equals, Matches, OneOf, Starts
 from node.core.rules.reading import Known
+from node.core.rules.step import Standing
 from node.core.rules.truth import Truth
 
 _MARK = {Truth.TRUE: "true   ", Truth.FALSE: "false  ", Truth.UNKNOWN: "unknown"}

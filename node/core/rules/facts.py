@@ -44,6 +44,11 @@ class Fact:
     identifying: bool = False
     varies: bool = False
 
+    @property
+    def of_a_model(self) -> bool:
+        """Whether a model has to find it first."""
+        return self.text.partition(".")[0] in _FAMILIES
+
     def __hash__(self) -> int:
         """By name alone, as attributes."""
         return hash(self.text)

@@ -11,7 +11,8 @@ from node.core.rules.checks import check_names, check_order, check_references
 from node.core.rules.clauses import Interned
 from node.core.rules.entries import read_rule, read_set
 from node.core.rules.mistakes import Mistake, Report, Severity
-from node.core.rules.rule import Rule, RuleSet
+from node.core.rules.rule import Rule
+from node.core.rules.rule_set import RuleSet
 from node.core.rules.source import read_section
 
 SET_FILE = "_set.yaml"

@@ -19,11 +19,13 @@ from node.core.rules.attributes import Attribute, Step
 from node.core.rules.reading import MISSING, Reading, Unknown, read_element
 
 Element = DataElement | RawDataElement
-Memo = dict[tuple[object, ...], Reading]  # what equal bytes were read as: the instances of a series repeat themselves
+Memo = dict[tuple[object, ...], tuple[Reading, ...]]  # what equal bytes were read as: instances repeat themselves
 Terms = tuple[str, ...]
 
+_ESCAPE = b"\x1b"
 _CHARACTER_SET = Tag(0x00080005)
 _SHARED, _PER_FRAME = Tag(0x52009229), Tag(0x52009230)
+_ABSENT = (MISSING,)
 # What pydicom raises, or warns of where warnings are errors, on malformed sequences.
 _UNREADABLE = (
     ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, MemoryError,
@@ -33,38 +35,52 @@ _UNREADABLE = (
 
 def readings(ds: Dataset, attribute: Attribute, memo: Memo) -> tuple[Reading, ...]:
     """The attribute wherever the instance holds it: once, or once for each frame or sequence item."""
-    top = _file_meta(ds) if attribute.path[0].tag.group == 2 else ds
-    terms = _terms(top, ())
     first, *rest = attribute.path
+    if not rest and not first.creator and first.tag.group != 2:
+        element = element_of(ds, first.tag)
+        if element is not None:  # nearly always: it stands at the top
+            return _known(ds, element, attribute, memo)
+        if element_of(ds, _SHARED) is None and element_of(ds, _PER_FRAME) is None:
+            return _ABSENT
+    top = _file_meta(ds) if first.tag.group == 2 else ds
+    terms = _terms(top, ())
     holders = _holders(top, first)
     if not rest:
-        return tuple(_read(holder, first, attribute, terms, memo) for holder in holders)
-    return tuple(reading for holder in holders for reading in _descend(holder, attribute.path, attribute, terms, memo))
+        return tuple(_read(holder, first, attribute, terms) for holder in holders)
+    return tuple(reading for holder in holders for reading in _descend(holder, attribute.path, attribute, terms))
 
 
-def _descend(ds: Dataset, path: tuple[Step, ...], attribute: Attribute, terms: Terms, memo: Memo) -> Iterator[Reading]:
+def _known(ds: Dataset, element: Element, attribute: Attribute, memo: Memo) -> tuple[Reading, ...]:
+    if not isinstance(element, RawDataElement):
+        return (read_element(element, attribute.vr, attribute.kind, _terms(ds, ())),)
+    value = element.value
+    plain = value is None or (value.isascii() and _ESCAPE not in value)  # alike in every character set
+    terms = () if plain else _terms(ds, ())
+    key = (value, element.VR, element.is_little_endian, element.length, terms)
+    found = memo.get(key)
+    if found is None:
+        found = memo[key] = (read_element(element, attribute.vr, attribute.kind, terms),)
+    return found
+
+
+def _descend(ds: Dataset, path: tuple[Step, ...], attribute: Attribute, terms: Terms) -> Iterator[Reading]:
     """The element at the end of the path in every item on the way."""
     step, rest = path[0], path[1:]
     if not rest:
-        yield _read(ds, step, attribute, terms, memo)
+        yield _read(ds, step, attribute, terms)
         return
     items = _items(ds, step.tag)
     if isinstance(items, Unknown):
         yield items
         return
     for item in items:
-        yield from _descend(item, rest, attribute, _terms(item, terms), memo)
+        yield from _descend(item, rest, attribute, _terms(item, terms))
 
 
-def _read(ds: Dataset, step: Step, attribute: Attribute, terms: Terms, memo: Memo) -> Reading:
+def _read(ds: Dataset, step: Step, attribute: Attribute, terms: Terms) -> Reading:
     tag = _reserved(ds, step) if step.creator else step.tag
     element = None if tag is None else element_of(ds, tag)
-    if not isinstance(element, RawDataElement):
-        return read_element(element, attribute.vr, attribute.kind, terms)
-    key = (element.VR, element.value, element.is_little_endian, terms)
-    if key not in memo:
-        memo[key] = read_element(element, attribute.vr, attribute.kind, terms)
-    return memo[key]
+    return read_element(element, attribute.vr, attribute.kind, terms)
 
 
 def element_of(ds: Dataset, tag: BaseTag) -> Element | None:
@@ -100,12 +116,13 @@ def _term(value: object) -> str:
 def _reserved(ds: Dataset, step: Step) -> BaseTag | None:
     """The tag of a private element in the block that its creator reserved (PS3.5 section 7.8.1)."""
     group = step.tag.group
-    for block in range(0x10, 0x100):
-        creator = element_of(ds, BaseTag(group << 16 | block))
+    blocks = [BaseTag(tag) for tag in ds.keys() if tag >> 16 == group and 0x10 <= tag & 0xFFFF <= 0xFF]  # noqa: SIM118
+    for block in sorted(blocks):
+        creator = element_of(ds, block)
         value = creator.value if creator is not None else None
         text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
         if isinstance(text, str) and text.strip(" \0") == step.creator:
-            return BaseTag(group << 16 | block << 8 | step.tag.element & 0xFF)
+            return BaseTag(group << 16 | (block & 0xFF) << 8 | step.tag.element & 0xFF)
     return None
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
-from node.core.rules.conditions import Condition
+from node.core.rules.conditions import All, AnyOf, Condition
 
 ONLY = ""  # the one volume that the series is; several are a reason to refuse
 EACH = "each"  # every volume of the series
@@ -38,6 +39,22 @@ class Otherwise(StrEnum):
     IGNORE = "ignore"
 
 
+class Missing(StrEnum):
+    """What happens when the study does not hold all the series that a rule needs."""
+
+    HOLD = "hold"
+    PROCEED = "proceed"  # with those that are there
+
+
+@dataclass(frozen=True)
+class Need:
+    """One series that a rule needs of the study, by the name under which the model gets it."""
+
+    name: str
+    when: Condition
+    line: int
+
+
 @dataclass(frozen=True)
 class Inference:
     """A model to run, and where its results go."""
@@ -48,6 +65,16 @@ class Inference:
     deliver: tuple[str, ...] = ()  # names of destinations
     rule: str = ""
     line: int = 0
+    inputs: tuple[tuple[str, str], ...] = ()  # (need, SeriesInstanceUID) of a study rule, in the order of its needs
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that people are told of a series."""
+
+    to: tuple[str, ...]  # names of those who are told; how to reach them is a matter of settings
+    text: str = ""
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,12 +84,13 @@ class Actions:
     infer: tuple[Inference, ...] = ()
     deliver: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     hold: str | None = None  # the reason that people will read
     ignore: str | None = None
 
     @property
     def takes(self) -> bool:
-        """Whether the series is settled by these actions; a tag alone settles nothing."""
+        """Whether the series is settled by these actions; a tag or a notice alone settles nothing."""
         return bool(self.infer) or self.hold is not None or self.ignore is not None
 
 
@@ -80,13 +108,14 @@ class Rule:
     then: Actions
     stop: bool  # later rules are not tried once this one has matched
     active: bool
+    deadline: timedelta | None = None  # from reception to the last delivery
+    needs: tuple[Need, ...] = ()  # distinct series of one study; the first one carries the job
+    within: timedelta = timedelta()  # how long the others are waited for
+    missing: Missing = Missing.HOLD
 
-
-@dataclass(frozen=True)
-class RuleSet:
-    """The rules in the order they are tried."""
-
-    version: str  # sha256 of the files' names and contents
-    rules: tuple[Rule, ...]
-    otherwise: Otherwise
-    lists: tuple[str, ...]  # names of the shared lists
+    @property
+    def applies(self) -> Condition:
+        """What one series must be for the rule to look at it: `when`, and one of the needs."""
+        if not self.needs:
+            return self.when
+        return All((self.when, AnyOf(tuple(need.when for need in self.needs))))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 from pydicom.dataset import Dataset
 
@@ -20,7 +21,31 @@ from node.core.rules.kinds import Kind, Value
 from node.core.rules.places import Memo, readings
 from node.core.rules.reading import MISSING, Known, Reading, Unknown
 
+
+class Readable(Protocol):
+    """What a rule can be put to: a series' headers just received, or what was kept of them."""
+
+    def reading(self, operand: Operand) -> Reading:
+        """The one value of the series, or why there is none."""
+
+    def every(self, operand: Operand) -> tuple[Reading, ...]:
+        """The value in each place of each instance, equal ones once."""
+
+
+Results = Mapping[str, Mapping[str, FactValue]]  # model → measure → value; the measure "ood" is ood.<model>
+_OOD = "ood"  # the measure that is ood.<model>, and not result.<model>.ood
+
 _NOT_A_FACT_HERE = Unknown("is not known for this series", present=False)
+_NO_RESULT = Unknown("is not known: no completed job of this series says it", present=False)
+
+
+def result_facts(results: Results) -> dict[str, FactValue]:
+    """What models found, as facts: of completed jobs of the series. A model that has not found anything is absent."""
+    return {
+        f"ood.{model}" if name == _OOD else f"result.{model}.{name}": value
+        for model, found in results.items()
+        for name, value in found.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -52,14 +77,18 @@ class Subject:
         memo: Memo = {}
         by_instance = [readings(ds, operand, memo) for ds in self.datasets]
         inside = "sequence items" if len(operand.path) > 1 else "frames"
-        self._every[operand] = tuple(dict.fromkeys(reading for found in by_instance for reading in found))
-        self._agreed[operand] = agreed([agreed(found, inside) for found in by_instance], "instances")
+        distinct = {id(found): found for found in by_instance}.values()
+        self._every[operand] = tuple(dict.fromkeys(reading for found in distinct for reading in found))
+        alone = [found[0] if len(found) == 1 else agreed(found, inside) for found in by_instance]
+        self._agreed[operand] = agreed(alone, "instances")
 
 
 def agreed(found: Sequence[Reading], among: str) -> Reading:
     """The reading they all share, or unknown."""
     if not found:
         return MISSING
+    if all(reading is found[0] for reading in found):
+        return found[0]
     distinct: dict[object, Reading] = {}
     for reading in found:
         distinct.setdefault(_identity(reading), reading)
@@ -82,7 +111,7 @@ def _some(distinct: Iterable[Reading]) -> str:
 def _fact(fact: Fact, value: FactValue) -> Reading:
     values = [value] if value is None or isinstance(value, str | float | int) else list(value)
     if not values or any(one is None or one == "" for one in values):
-        return _NOT_A_FACT_HERE
+        return _NO_RESULT if fact.of_a_model else _NOT_A_FACT_HERE
     typed = [_fact_value(fact.kind, one) for one in values if one is not None]
     seen = shown("\\".join(_fact_text(one) for one in values))
     if any(one is None for one in typed):
