@@ -1,6 +1,7 @@
 """The composition root: everything is built here from the settings, started in one order and stopped in the other.
 
 node.py          the whole: what is shared, the order of start and stop
+roles.py         what one process of several does
 receiving.py     reception, DICOM listener and its services, feeds
 working.py       rules, clerk, Triton, models, workers
 serving.py       HTTP
@@ -10,5 +11,6 @@ destinations.py  what a [[destination]] becomes
 from node.app.clock import utc_now
 from node.app.destinations import build_destination
 from node.app.node import Node
+from node.app.roles import Role
 
-__all__ = ["Node", "build_destination", "utc_now"]
+__all__ = ["Node", "Role", "build_destination", "utc_now"]

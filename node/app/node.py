@@ -8,48 +8,63 @@ from __future__ import annotations
 
 from time import monotonic
 
+import structlog
+
 from node.adapters.database import Database
+from node.adapters.database.clock import shared
 from node.adapters.files import Files
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
 from node.app.receiving import Receiving
+from node.app.roles import Role
 from node.app.serving import build_web
 from node.app.working import Working
 from node.config import Settings
-from node.core.rules import RuleSet
-from node.pipeline.models import Models
+from node.errors import BadConfiguration, StoreUnavailable
 from node.pipeline.reception import Reception
 from node.web import Health, Web
+from node.worker import Watchdog
+
+_log = structlog.get_logger(__name__)
+
+_MOMENT_S = 5.0  # for the watchdog's last step
+_NOTABLE_S = 5.0  # by which two clocks may differ without a word
 
 
 class Node:
     """`start` returns when it listens; `stop` is safe at any time."""
 
-    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
-        """Build it all; nothing runs yet. Raises BadConfiguration for settings, rules or models that are wrong."""
-        self.settings, self._clock = settings, clock
+    def __init__(self, settings: Settings, clock: Clock = utc_now, role: Role = Role.ALL) -> None:
+        """Build what the role needs; nothing runs yet.
+
+        Raises BadConfiguration for settings, rules or models that are wrong.
+        """
+        self.settings, self.role = settings, role
         self.database = Database(settings.database_url)
+        self._shared_clock = shared(self.database, clock)
+        if role is not Role.ALL and self._shared_clock is None:
+            cure = "Set it to a postgresql+psycopg:// URL that all processes share; docs/scale-out.md"
+            raise BadConfiguration("database.url", f"--role {role} is for processes that share a PostgreSQL", cure)
+        self._clock = self._shared_clock or clock
         self.files = Files(settings.instances, settings.storage.low_watermark)
-        self.results = settings.node.data_dir / "results"
-        self._delivering = build_delivering(settings, self.database, self.results, clock)
-        self._working = Working(settings, self.database, self.files, self.results, clock, self._delivering)
+        self.results = settings.results
+        self._delivering = build_delivering(settings, self.database, self.results, self._clock)
+        self._working = (
+            Working(settings, self.database, self.files, self.results, self._clock, self._delivering)
+            if role.works
+            else None
+        )
+        taken_up = self._working.job_created if self._working else _nothing
+        self._watchdog = Watchdog(self.database, settings.process_id, self._clock, taken_up, self._look_at_the_clock)
         self._receiving: Receiving | None = None
         self._web: Web | None = None
         self.http_port = 0
 
     @property
-    def rule_set(self) -> RuleSet:
-        return self._working.rule_set
-
-    @property
-    def models(self) -> Models:
-        return self._working.models
-
-    @property
     def reception(self) -> Reception:
-        """The one function that receives; there once the node was started."""
+        """The one function that receives; there once a node that receives was started."""
         if self._receiving is None:
-            raise RuntimeError("the node was not started")
+            raise RuntimeError("the node was not started, or does not receive")
         return self._receiving.reception
 
     @property
@@ -64,16 +79,21 @@ class Node:
         """Start everything. Raises BadConfiguration when a port is taken or Triton cannot be started."""
         settings = self.settings
         self.database.migrate()
-        self._working.arrive()
-        self._receiving = Receiving(
-            settings, self.database, self.files, self._clock, self._delivering, self._working.wake
-        )
-        health = Health(self.database, self.files, self.models, self._receiving.faults)
-        self._web = build_web(settings, health, self._receiving.reception)
+        self._look_at_the_clock()
+        if self._working:
+            self._working.publish_rules()
+        self._watchdog.arrive()
+        self._watchdog.start()
+        if self.role.receives:
+            wake = self._working.wake if self._working else _nothing
+            self._receiving = Receiving(settings, self.database, self.files, self._clock, self._delivering, wake)
+        self._web = build_web(settings, self._health(), self._receiving.reception if self._receiving else None)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
-        self._receiving.listen()
-        self._receiving.follow()
-        self._working.start()
+        if self._receiving:
+            self._receiving.listen()
+            self._receiving.follow()
+        if self._working:
+            self._working.start()
 
     def stop(self) -> None:
         """Refuse new associations, finish what runs or leave it for the next start, close."""
@@ -82,16 +102,45 @@ class Node:
         def seconds_left() -> float:
             return max(0.0, ends_at - monotonic())
 
-        self._working.ask_to_stop()
+        if self._working:
+            self._working.ask_to_stop()
         if self._receiving:
             self._receiving.stop(seconds_left)
-        self._working.stop(seconds_left)
+        if self._working:
+            self._working.stop(seconds_left)
         if self._receiving:
             self._receiving.close(seconds_left)
-        self._working.hand_back()
+        self._leave()
         if self._web:
             self._web.stop()
         if self._receiving:
             self._receiving.reception.close()
-        self._working.close()
+        if self._working:
+            self._working.close()
         self.database.close()
+
+    def _leave(self) -> None:
+        """What could not be finished in time is free for others at once, or for the next start."""
+        self._watchdog.stop(_MOMENT_S)
+        try:
+            self._watchdog.leave()
+        except StoreUnavailable as gone:
+            _log.warning("jobs not handed back", reason=str(gone))
+
+    def _health(self) -> Health:
+        models = self._working.models if self._working else None
+        return Health(self.database, self.files, models, self._receiving.faults if self._receiving else list)
+
+    def _look_at_the_clock(self) -> None:
+        """Where several machines share a database, its clock is the node's."""
+        if self._shared_clock:
+            before = self._shared_clock.ahead.total_seconds()
+            self._shared_clock.look()
+            ahead = self._shared_clock.ahead.total_seconds()
+            if abs(ahead) > _NOTABLE_S and abs(ahead - before) > _NOTABLE_S:
+                said = f"this machine's clock is {ahead:+.0f} s from the database's, which counts"
+                _log.warning("clocks differ", reason=said)
+
+
+def _nothing() -> None:
+    """Other processes look by themselves."""

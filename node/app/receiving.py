@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
 from node.adapters.association import RemoteAE
-from node.adapters.database import Database
+from node.adapters.database import Database, leases
 from node.adapters.database import senders as sender_rows
 from node.adapters.files import Files
 from node.adapters.orthanc import Orthanc
@@ -53,7 +54,7 @@ class Receiving:
             database,
             files,
             clock,
-            chain=settings.node.ae_title,
+            chain=settings.chain,
             settle=timedelta(seconds=min(1.0, settings.completion.settle_seconds)),
             stored=stored,
         )
@@ -76,7 +77,10 @@ class Receiving:
 
     def follow(self) -> None:
         """Start the feeds, and the reports that senders are owed."""
-        self._feeds = [Follower(feed, self._database, self._clock) for feed in self._built_feeds()]
+        self._feeds = [
+            Follower(feed, self._database, self._clock, self._alone(f"feed {feed.name}"))
+            for feed in self._built_feeds()
+        ]
         for feed in self._feeds:
             feed.start()
         if self._reporter:
@@ -123,11 +127,15 @@ class Receiving:
         if self._settings.commitment.enabled:
             told = _reports(self._settings)
             commitments = Commitments(self._database, self._files, self._clock, told, self._report)
-            self._reporter = Reporter(commitments, self._clock)
+            self._reporter = Reporter(commitments, self._clock, self._alone("commitment reports"))
             services.append(commitment(commitments))
         if any(one.proof == "commitment" for one in self._settings.destination):
             services.append(commitment_reports(self._delivering.promises))
         return services
+
+    def _alone(self, what: str) -> Callable[[], bool]:
+        """Whether it is this process that does it."""
+        return partial(leases.hold, self._database, what, self._settings.process_id)
 
     def _report(self) -> None:
         if self._reporter:

@@ -10,11 +10,11 @@ from node.pipeline.reception import Reception
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes
 
 
-def build_web(settings: Settings, health: Health, reception: Reception) -> Web:
+def build_web(settings: Settings, health: Health, reception: Reception | None) -> Web:
     """The HTTP server with everything it offers."""
     routes: list[BaseRoute] = [
         *health_routes(health),
-        *dicomweb_routes(reception, settings.http.max_request),
+        *(dicomweb_routes(reception, settings.http.max_request) if reception else ()),
         *api_routes(_routers()),
     ]
     return Web(routes)

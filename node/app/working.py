@@ -21,17 +21,16 @@ from node.config import Settings
 from node.core.completion import Policy
 from node.core.jobs import Limits
 from node.core.rules import RuleSet, check_rule_set, parse_rule_set
-from node.errors import BadConfiguration, ModelUnavailable, StoreUnavailable
+from node.errors import BadConfiguration, ModelUnavailable
 from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.evidence import Evidence, SourceQueries
 from node.pipeline.models import Models
 from node.pipeline.work import Work
-from node.worker import Carrier, Clerk, ModelKeeper, Watchdog, Worker
+from node.worker import Carrier, Clerk, ModelKeeper, Worker
 
 _log = structlog.get_logger(__name__)
 
-_MOMENT_S = 5.0  # for the watchdog's last step
 _TRITON_CURE = "See its log; or set triton.url to a server that runs"
 
 
@@ -51,8 +50,7 @@ class Working:
         self.models = Models(on_disk, self._client, settings.triton.deadline_seconds)
         self._decoder = Decoder()
         self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
-        self._clerk = Clerk(self._completion(), clock, self._job_created)
-        self._watchdog = Watchdog(database, settings.process_id, clock, self._job_created)
+        self._clerk = Clerk(self._completion(), clock, self.job_created)
         self._workers = self._built_workers()
         self._carrier = self._built_carrier()
         self._keeper = ModelKeeper(self.models, clock, self._revive)
@@ -62,18 +60,13 @@ class Working:
         """Somebody may want to look at a series."""
         return self._clerk.wake
 
-    def arrive(self) -> None:
-        """Before anything comes in: this process is there, and these are its rules."""
-        self._publish_rules()
-        self._watchdog.arrive()
-
     def start(self) -> None:
         """Raises BadConfiguration when Triton cannot be started."""
         self._clerk.start()
         if self._triton:
             self._start_triton(self._triton)
         self._keeper.start()
-        for loop in (self._watchdog, *([self._carrier] if self._carrier else self._workers)):
+        for loop in [self._carrier] if self._carrier else self._workers:
             loop.start()
 
     def ask_to_stop(self) -> None:
@@ -86,16 +79,8 @@ class Working:
         for loop in self._loops():
             loop.stop(seconds_left())
 
-    def hand_back(self) -> None:
-        """What could not be finished in time is free for others at once, or for the next start."""
-        self._watchdog.stop(_MOMENT_S)
-        try:
-            self._watchdog.leave()
-        except StoreUnavailable as gone:
-            _log.warning("jobs not handed back", reason=str(gone))
-        self._queries.close()
-
     def close(self) -> None:
+        self._queries.close()
         self._client.close()
         if self._triton:
             self._triton.stop()
@@ -118,7 +103,8 @@ class Working:
             self._triton.kill()
             self._triton.start()
 
-    def _job_created(self) -> None:
+    def job_created(self) -> None:
+        """There may be a job to attempt."""
         for loop in [self._carrier] if self._carrier else self._workers:
             loop.wake()
 
@@ -145,7 +131,7 @@ class Working:
         owner = self._settings.process_id
         makes, delivers = Claimant(owner, True, False, limits), Claimant(owner, False, True, limits)
         makers = [
-            Worker(f"maker {number}", self._database, work, self._clock, makes, self._job_created)
+            Worker(f"maker {number}", self._database, work, self._clock, makes, self.job_created)
             for number in range(jobs.makers)
         ]
         return makers + [
@@ -153,7 +139,8 @@ class Working:
             for number in range(jobs.deliverers)
         ]
 
-    def _publish_rules(self) -> None:
+    def publish_rules(self) -> None:
+        """Before anything comes in: these are the rules."""
         files = read_rule_files(self._settings.rules.directory)
         rule_rows.keep(
             self._database,

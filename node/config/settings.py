@@ -55,6 +55,11 @@ class Settings(Section):
         return f"{socket.gethostname()[:32]}-{_STARTED}"
 
     @property
+    def chain(self) -> str:
+        """Each process that receives writes a chain of its own in the ledger."""
+        return self.node.ae_title if self.database_url.startswith("sqlite") else self.process_id
+
+    @property
     def destination_names(self) -> list[str]:
         """What rules may name."""
         return [*(one.name for one in self.destination), *(group.name for group in self.destination_group)]
@@ -64,6 +69,11 @@ class Settings(Section):
         """Where DBOS keeps its own tables: a file beside the database, or a schema in it."""
         sqlite = self.database_url.startswith("sqlite")
         return f"sqlite:///{self.node.data_dir / 'engine.db'}" if sqlite else self.database_url
+
+    @property
+    def results(self) -> Path:
+        """Made by one process and delivered by another: they lie in the store that processes share."""
+        return self.instances / "results" if self.storage.url else self.node.data_dir / "results"
 
     @property
     def instances(self) -> Path:

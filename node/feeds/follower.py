@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -17,6 +18,8 @@ from node.errors import NodeError
 _log = structlog.get_logger(__name__)
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_NOT_MINE_S = 5.0  # until it is asked again whether another process still follows it
+_ASK_EVERY_S = 3.0
 _BROKEN = "the node failed on it: see the log for this feed"
 
 
@@ -30,11 +33,33 @@ class Feed(Protocol):
         """Receive what is there; seconds until the next look. Raises NodeError when the source is not usable."""
 
 
+class _Turn:
+    """Whose turn it is, asked again every few seconds only: a step asks for each instance."""
+
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self._ask, self._answer, self._at = ask, True, 0.0
+
+    def is_mine(self, *, at_once: bool = False) -> bool:
+        """Raises StoreUnavailable."""
+        now = monotonic()
+        if at_once or now - self._at > _ASK_EVERY_S:
+            self._answer, self._at = self._ask(), now
+        return self._answer
+
+
 class Follower:
     """Takes one step of a feed after the other."""
 
-    def __init__(self, feed: Feed, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        database: Database,
+        clock: Callable[[], datetime],
+        is_mine: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_mine` says whether it is this process that follows the feed; it is asked now and then during a step."""
         self._feed, self._database, self._clock = feed, database, clock
+        self._turn = _Turn(is_mine)
         self._stopping = threading.Event()
         self._fault: str | None = None  # None: not known yet what the rows say
         self._wait_seconds = _FIRST_WAIT_S
@@ -55,7 +80,10 @@ class Follower:
 
     def _step(self) -> float:
         try:
-            seconds = self._feed.step(self._stopping.is_set)
+            if not self._turn.is_mine(at_once=True):
+                self._fault = None  # another process says how the feed gets on
+                return _NOT_MINE_S
+            seconds = self._feed.step(self._is_stopping)
         except NodeError as fault:
             return self._back_off(str(fault))
         except Exception:  # noqa: BLE001 # the loop outlives every fault; the log keeps the traceback
@@ -64,6 +92,9 @@ class Follower:
         self._note("")
         self._wait_seconds = _FIRST_WAIT_S
         return seconds
+
+    def _is_stopping(self) -> bool:
+        return self._stopping.is_set() or not self._turn.is_mine()
 
     def _back_off(self, fault: str) -> float:
         self._note(fault)

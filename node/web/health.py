@@ -26,7 +26,7 @@ class Health:
 
     database: Database
     files: Files
-    models: Models
+    models: Models | None  # of a process that infers
     alive: Callable[[], list[str]]  # reasons why it is not
 
     def unready(self) -> list[str]:
@@ -38,7 +38,8 @@ class Health:
             balance(self.database)
         except NodeError as fault:
             reasons.append(str(fault))
-        reasons += [f"{model}: {fault}" for model, fault in self.models.faults().items()]
+        if self.models:
+            reasons += [f"{model}: {fault}" for model, fault in self.models.faults().items()]
         return reasons
 
     def metrics(self) -> bytes:
@@ -71,11 +72,12 @@ class _Ledger(Collector):
         )
         yield from self._feeds()
         yield from self._destinations()
-        faults = self._health.models.faults()
-        ready = GaugeMetricFamily("mricore_model_ready", "1 when the canary of the model passed", labels=["model"])
-        for name in self._health.models.cards:
-            ready.add_metric([name], 0 if name in faults else 1)
-        yield ready
+        if models := self._health.models:
+            faults = models.faults()
+            ready = GaugeMetricFamily("mricore_model_ready", "1 when the canary of the model passed", labels=["model"])
+            for name in models.cards:
+                ready.add_metric([name], 0 if name in faults else 1)
+            yield ready
 
     def _feeds(self) -> Iterator[Metric]:
         well = GaugeMetricFamily("mricore_feed_well", "1 while the feed gets on", labels=["feed"])

@@ -25,10 +25,16 @@ class Watchdog(Loop):
     """
 
     def __init__(
-        self, database: Database, process_id: str, clock: Callable[[], datetime], taken_up: Callable[[], None]
+        self,
+        database: Database,
+        process_id: str,
+        clock: Callable[[], datetime],
+        taken_up: Callable[[], None],
+        beaten: Callable[[], None] = lambda: None,
     ) -> None:
+        """`taken_up` is called when there are jobs of a dead process, `beaten` after each sign of life."""
         super().__init__("watchdog", clock)
-        self._database, self._process, self._taken_up = database, process_id, taken_up
+        self._database, self._process, self._taken_up, self._beaten = database, process_id, taken_up, beaten
         self._beating_since: float | None = None
         self._last = 0.0
 
@@ -51,6 +57,7 @@ class Watchdog(Loop):
         self._last = now
         if now - self._beating_since >= SILENT_S:
             self._bury()
+        self._beaten()
         return _BEAT_EVERY_S
 
     def _bury(self) -> None:
