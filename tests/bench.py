@@ -25,6 +25,7 @@ from node.errors import NodeError
 from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.models import Models
+from node.pipeline.rule_sets.kept import Headers
 from node.pipeline.work import Work
 from tests.clock import Clock
 from tests.fakes import FakeDestination, FakeModels
@@ -55,6 +56,7 @@ class Bench:
     rule_set: RuleSet = field(default_factory=rules)
     models: FakeModels = field(default_factory=FakeModels)
     out: FakeDestination = field(default_factory=lambda: FakeDestination("out"))
+    keep_headers_days: int = 30
 
     @property
     def completion(self) -> Completion:
@@ -64,6 +66,7 @@ class Bench:
             clock=self.clock,
             rule_set=lambda: self.rule_set,
             policy=lambda _calling_ae: POLICY,
+            keep=Headers(self.store.database, self.clock, self.keep_headers_days).keep,
         )
 
     @property

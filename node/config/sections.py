@@ -80,6 +80,8 @@ class Triton(Section):
 
 class Rules(Section):
     directory: Path = Field(default_factory=lambda: _shipped("dicom_rules"))
+    keep_headers_days: int = Field(30, ge=0, le=3650)  # of series, without pixels, to try rules on; 0: none
+    approval: bool = False  # whether a second person has to approve a rule set
 
 
 class Jobs(Section):

@@ -46,6 +46,7 @@ class Completion:
     policy: Callable[[str], Policy]  # by the calling AE title
     known: Callable[[WaitingSeries, Sequence[Facts]], Known] = lambda _series, _facts: Known()
     learn: Callable[[WaitingSeries, Sequence[Facts]], None] = lambda _series, _facts: None  # told of complete ones
+    keep: Callable[[WaitingSeries, Subject, Decision], None] = lambda _series, _subject, _decision: None
 
     def due(self) -> list[str]:
         """The series that are to be judged now."""
@@ -116,6 +117,7 @@ class Completion:
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
             self.learn(seen, list(read.values()))
+            self.keep(seen, subject, decision)
             _log.info(
                 "series complete",
                 series_instance_uid=seen.series_instance_uid,
