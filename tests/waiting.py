@@ -36,6 +36,7 @@ def wait(
     model: str = "head",
     destinations: Sequence[str] = ("pacs",),
     at: datetime = NOON,
+    deadline_at: datetime | None = None,
 ) -> None:
     """A series of one instance is complete, and one model is asked for."""
     ledger = Ledger(database, f"chain-{name}", timedelta(seconds=1))
@@ -43,7 +44,7 @@ def wait(
     ledger.close()
     seen = series.waiting(database, name)
     assert seen
-    asked = NewJob("rule", "v1", model, "", "", tuple(destinations), priority)
+    asked = NewJob("rule", "v1", model, "", "", tuple(destinations), priority, deadline_at)
     assert series.settle(
         database, seen, series.Verdict(SeriesState.ROUTED, "", "1 of 1", "v1", "rule", [], [asked]), at
     )

@@ -20,6 +20,7 @@ class NewJob:
     volume: str  # "" for the only one
     destinations: tuple[str, ...]
     priority: str  # stat, routine, low
+    deadline_at: datetime | None = None  # when its results are wanted
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Job:
     supersedes: int | None  # the job of the version before, whose result this one replaces
     claim: int = 0  # how often it was claimed: what an attempt writes counts only while this is its number
     cut_off: int = 0  # attempts in a row that ended with their process
+    deadline_at: datetime | None = None  # when its results are wanted at their destinations
+    overdue: bool = False  # they were not there by then
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,14 @@ def wait_before(attempts: int, jitter: float, asked_seconds: float | None = None
     return wait * (0.75 + 0.5 * jitter)
 
 
+OVERDUE = "its deadline has passed; it goes on"
+
+
+def is_overdue(deadline_at: datetime | None, now: datetime) -> bool:
+    """Whether results are still missing that were wanted by then."""
+    return deadline_at is not None and deadline_at < now
+
+
 MOST_CUT_OFF = 3  # attempts in a row that end their process before a job is set aside
 SET_ASIDE = f"its attempts ended the worker {MOST_CUT_OFF} times"
 EVERY_NTH_BY_AGE = 8  # one claim of so many goes to whoever waits longest: nothing starves
@@ -108,6 +119,11 @@ _MAKE, _DELIVER, _BETWEEN = "make ", "send ", "\t"
 def rank(priority: str) -> int:
     """Whose turn it is first."""
     return _RANKS.get(priority, _RANKS["routine"])
+
+
+def priority_of(rank: int) -> str:
+    """The priority of a rank."""
+    return next((name for name, number in _RANKS.items() if number == rank), "routine")
 
 
 @dataclass(frozen=True)
@@ -161,16 +177,25 @@ def _sent_to(destination: str, running: Mapping[Lane, int]) -> int:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The job of one lane and rank that was due first."""
+    """A job that is due."""
 
     id: int
     rank: int
     due_at: datetime
+    deadline_at: datetime | None = None
 
 
 def in_turn(candidates: Sequence[Candidate], *, by_age: bool) -> list[Candidate]:
-    """Stat before routine before low, each by age; or by age alone."""
-    return sorted(candidates, key=lambda one: (0 if by_age else one.rank, one.due_at, one.id))
+    """Stat before routine before low, in each the earliest deadline first, then by age; or by age alone."""
+    return sorted(candidates, key=_age if by_age else _turn)
+
+
+def _age(one: Candidate) -> tuple[datetime, int]:
+    return one.due_at, one.id
+
+
+def _turn(one: Candidate) -> tuple[int, bool, datetime, datetime, int]:
+    return one.rank, one.deadline_at is None, one.deadline_at or one.due_at, one.due_at, one.id
 
 
 def mixed(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -112,7 +112,7 @@ class Completion:
             rule_set_version=decision.rule_set,
             rule=decision.rule,
             outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
-            jobs=[_job(decision, inference, key) for inference, key in asked],
+            jobs=[_job(decision, inference, key, seen.last_at) for inference, key in asked],
         )
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
@@ -171,7 +171,7 @@ def _outcome(rule: str, standing: str, sentence: str) -> dict[str, object]:
     return {"rule": rule, "standing": standing, "why": sentence}
 
 
-def _job(decision: Decision, inference: Inference, key: str) -> NewJob:
+def _job(decision: Decision, inference: Inference, key: str, last_at: datetime) -> NewJob:
     return NewJob(
         rule=inference.rule or decision.rule,
         rule_set_version=decision.rule_set,
@@ -180,4 +180,5 @@ def _job(decision: Decision, inference: Inference, key: str) -> NewJob:
         volume=key,
         destinations=inference.deliver,
         priority=decision.priority.value,
+        deadline_at=last_at + decision.deadline if decision.deadline else None,
     )

@@ -1,6 +1,7 @@
 """Claims: which job is next, and whose it is. Claims come one after the other, so limits hold exactly.
 
-A claim costs the same for one waiting job and for 100 000: the index gives the first due of each lane and rank.
+A claim costs the same for one waiting job and for 100 000: indexes give the first of each lane and rank, by deadline
+and by age.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal, select, text, union_all, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal, select, text, union_all, update
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from node.adapters.database import pauses
@@ -22,6 +24,7 @@ from node.core.jobs import RANKS, Candidate, Job, Lane, Limits, Paused, in_turn,
 from node.core.states import JobState, Stage
 
 _ONE_AT_A_TIME = 0x6D726901  # any number that nobody else locks
+_LANES_AT_ONCE = 50  # SQLite joins 500 selects at most
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,12 @@ def next_due(database: Database, now: datetime, claimant: Claimant, most: int) -
         lanes = _open_lanes(connection, claimant)
         if not lanes:
             return []
-        rows = connection.execute(_firsts(tuple(lanes), most), {"now": now}).all()
+        rows = _firsts(connection, lanes, most, now)
         running = _running(connection)
     taken: Counter[Lane] = Counter()
     found: list[Candidate] = []
     lane_of = {row.id: Lane.read(row.lane) for row in rows}
-    for one in mixed([Candidate(row.id, row.rank, row.next_try_at) for row in rows]):
+    for one in mixed([Candidate(row.id, row.rank, row.next_try_at, row.deadline_at) for row in rows]):
         lane = lane_of[one.id]
         running_then = {other: running.get(other, 0) + taken[other] for other in {*running, *taken, lane}}
         if len(found) < most and is_open(lane, running_then, claimant.limits, Paused()):
@@ -125,29 +128,41 @@ def _running(connection: Connection) -> dict[Lane, int]:
 
 
 def _candidates(connection: Connection, lanes: Sequence[Lane], now: datetime) -> list[Candidate]:
-    rows = connection.execute(_firsts(tuple(lanes), 1), {"now": now})
-    return [Candidate(row.id, row.rank, row.next_try_at) for row in rows]
+    return [Candidate(row.id, row.rank, row.next_try_at, row.deadline_at) for row in _firsts(connection, lanes, 1, now)]
+
+
+def _firsts(connection: Connection, lanes: Sequence[Lane], each: int, now: datetime) -> list[Row[Any]]:
+    """The first few of each lane and rank: those whose deadline is next, and those that were due first."""
+    found: dict[int, Row[Any]] = {}
+    for start in range(0, len(lanes), _LANES_AT_ONCE):
+        some = tuple(lanes[start : start + _LANES_AT_ONCE])
+        rows = connection.execute(_statement(some, each), {"now": now})
+        found |= {row.id: row for row in rows}
+    return list(found.values())
 
 
 @lru_cache(maxsize=256)  # the lanes are nearly always the same, and building the statement costs more than running it
-def _firsts(lanes: tuple[Lane, ...], each: int) -> CompoundSelect[tuple[int, int, str, datetime]]:
-    firsts, now = [], bindparam("now", type_=Moment())
-    for lane in lanes:
-        for rank in RANKS:
-            one = (
-                select(job.c.id, literal(rank).label("rank"), job.c.lane, job.c.next_try_at)
-                .where(
-                    job.c.state == JobState.SCHEDULED,
-                    job.c.lane == str(lane),
-                    job.c.rank == rank,
-                    job.c.next_try_at <= now,
-                )
-                .order_by(job.c.next_try_at, job.c.id)
-                .limit(each)
-                .subquery()
-            )
-            firsts.append(select(one.c.id, one.c.rank, one.c.lane, one.c.next_try_at))
-    return union_all(*firsts)
+def _statement(lanes: tuple[Lane, ...], each: int) -> CompoundSelect[tuple[int, int, str, datetime, datetime | None]]:
+    return union_all(*(_first(lane, rank, each, by) for lane in lanes for rank in RANKS for by in ("deadline", "age")))
+
+
+def _first(lane: Lane, rank: int, each: int, by: str) -> Select[tuple[int, int, str, datetime, datetime | None]]:
+    due = (
+        select(job.c.id, literal(rank).label("rank"), job.c.lane, job.c.next_try_at, job.c.deadline_at)
+        .where(
+            job.c.state == JobState.SCHEDULED,
+            job.c.lane == str(lane),
+            job.c.rank == rank,
+            job.c.next_try_at <= bindparam("now", type_=Moment()),
+        )
+        .limit(each)
+    )
+    if by == "deadline":
+        due = due.where(job.c.deadline_at.is_not(None)).order_by(job.c.deadline_at, job.c.next_try_at, job.c.id)
+    else:
+        due = due.order_by(job.c.next_try_at, job.c.id)
+    one = due.subquery()
+    return select(one.c.id, one.c.rank, one.c.lane, one.c.next_try_at, one.c.deadline_at)
 
 
 def _take(connection: Connection, job_id: int, owner: str, now: datetime) -> Job | None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import pause
 from node.adapters.database.tables import change, delivery, job, result
-from node.core.jobs import Delivery, Finding, Job, Lane, MadeResult
+from node.core.jobs import OVERDUE, Delivery, Finding, Job, Lane, MadeResult, is_overdue
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, Stage, may_step
 
 SUPERSEDED_BY_VERSION = "a newer version of the series takes its place"
@@ -54,7 +54,7 @@ def finish(
     """
     with database.transaction() as connection:
         before = connection.execute(
-            select(job.c.state, job.c.claim).where(job.c.id == job_id).with_for_update()
+            select(job.c.state, job.c.claim, job.c.deadline_at).where(job.c.id == job_id).with_for_update()
         ).first()
         if before is None or not may_step(JobState(before.state), state):
             return False
@@ -63,11 +63,24 @@ def finish(
         values: dict[str, object] = {"state": state, "reason": reason, "owner": None, "cut_off": 0}
         values["next_try_at"] = (next_try_at or now) if state is JobState.SCHEDULED else None
         values["finished_at"] = None if state in OPEN_JOBS else now
+        if is_overdue(before.deadline_at, now):
+            values["overdue"] = 1
         connection.execute(update(job).where(job.c.id == job_id).values(**values))
         note_change(connection, job_id, actor, state, reason, now)
         if state is JobState.COMPLETED:
             _supersede_predecessor(connection, job_id, now)
         return True
+
+
+def mark_overdue(database: Database, now: datetime) -> int:
+    """Mark the open jobs whose deadline has passed, and note it in their history; how many there were. They go on."""
+    late = job.c.state.in_(OPEN_JOBS) & (job.c.overdue == 0) & (job.c.deadline_at < now)
+    with database.transaction() as connection:
+        ids = connection.execute(select(job.c.id, job.c.state).where(late).with_for_update(skip_locked=True)).all()
+        for row in ids:
+            connection.execute(update(job).where(job.c.id == row.id).values(overdue=1))
+            note_change(connection, row.id, "node", row.state, OVERDUE, now)
+        return len(ids)
 
 
 def retry(database: Database, job_id: int, actor: str, now: datetime) -> bool:
@@ -248,4 +261,6 @@ def read(row: Row[Any]) -> Job:
         supersedes=row.supersedes,
         claim=row.claim,
         cut_off=row.cut_off,
+        deadline_at=row.deadline_at,
+        overdue=bool(row.overdue),
     )

@@ -234,6 +234,7 @@ def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datet
             next_try_at=now,
             lane=str(Lane(model=new.model)),
             rank=rank(new.priority),
+            deadline_at=new.deadline_at,
         )
     )
     key = created.inserted_primary_key

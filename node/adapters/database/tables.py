@@ -179,8 +179,12 @@ job = Table(
     Column("owner", String(64)),  # the process that works on it
     Column("claim", Integer, nullable=False, default=0, server_default="0"),  # number of its last claim
     Column("cut_off", Integer, nullable=False, default=0, server_default="0"),  # attempts that ended their process
+    Column("deadline_at", Moment),  # when its results are wanted at their destinations
+    Column("overdue", Integer, nullable=False, default=0, server_default="0"),  # 1: they were not there by then
     Index(None, "series_instance_uid"),
     Index(None, "state", "lane", "rank", "next_try_at", "id"),  # the next one of 100 000 is found at once
+    Index(None, "state", "lane", "rank", "deadline_at", "next_try_at", "id"),  # and the one whose deadline is next
+    Index(None, "state", "overdue", "deadline_at"),
     UniqueConstraint("series_instance_uid", "version", "model", "volume"),
 )
 
