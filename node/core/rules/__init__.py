@@ -6,6 +6,7 @@ and no rule can raise, loop or run code, whatever a header holds.
 
 from node.core.rules.conditions import Verdict
 from node.core.rules.decision import Decision, Outcome, decide
+from node.core.rules.derived import header_facts
 from node.core.rules.explain import explain, smallest_edit
 from node.core.rules.facts import FactValue
 from node.core.rules.mistakes import Mistake, Severity
@@ -65,6 +66,7 @@ __all__ = [
     "check_rule_set",
     "decide",
     "explain",
+    "header_facts",
     "parse_rule_set",
     "result_facts",
     "smallest_edit",

@@ -1,14 +1,15 @@
 """The DICOM attributes a rule may name, resolved against the dictionary (PS3.6) once, when the rule is read.
 
-Three forms: a keyword (`EchoTime`), a path through sequences (`RequestAttributesSequence.RequestedProcedureID`),
-and a private attribute with its creator (`(0019,xx0C) SIEMENS MR HEADER`). The block a creator reserves differs
-from file to file (PS3.5 section 7.8.1), so xx stands for it; digits written there are not looked at.
+Three forms: a keyword (`EchoTime`), a path through sequences (`RequestAttributesSequence.RequestedProcedureID`), which
+may end in a component group of a name (`PatientName.Ideographic`), and a private attribute with its creator
+(`(0019,xx0C) SIEMENS MR HEADER`). The block a creator reserves differs from file to file (PS3.5 section 7.8.1), so xx
+stands for it; digits written there are not looked at.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pydicom.datadict import (
@@ -24,11 +25,13 @@ from pydicom.tag import BaseTag, Tag
 from node.core.rules.facts import Fact, is_fact_name, named_fact
 from node.core.rules.kinds import OF_VR, Kind
 from node.core.rules.mistakes import Wrong, did_you_mean
+from node.core.rules.units import UNITS
 
 DEPTH_AT_MOST = 8  # sequences in a path
 
 _PATH = re.compile(r"((?:\w+\.)*)(\w+|\(.*)")
 _TAG = re.compile(r"\(([0-9A-Fa-f]{4}),(xx|[0-9A-Fa-f]{2})([0-9A-Fa-f]{2})\)(?:\s+(\S.*))?")
+_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")  # component groups of PN (PS3.5 section 6.2.1.2)
 _IDENTIFYING_GROUP = 0x0010
 _IDENTIFYING = frozenset({
     "AccessionNumber", "AdmissionID", "FillerOrderNumberImagingServiceRequest", "PerformedProcedureStepID",
@@ -61,6 +64,12 @@ class Attribute:
     several: bool | None  # may it hold several values? None: the dictionary does not know it
     identifying: bool = False  # may the value name a patient or a visit?
     varies: bool = False  # does it differ between the instances of a series by nature?
+    group: int | None = None  # of a person's name: 0 alphabetic, 1 ideographic, 2 phonetic; None: any of them
+
+    @property
+    def unit(self) -> str:
+        """Of a number, where PS3.3 states one; a private attribute has none."""
+        return UNITS.get(self.text.rpartition(".")[2], "") if self.vr else ""
 
     def __hash__(self) -> int:
         """By name alone: a series is asked for its attributes thousands of times."""
@@ -78,8 +87,13 @@ def named(text: str) -> Operand | Wrong:
     found = _PATH.fullmatch(text)
     if not found:
         return Wrong(f"{text!r} is no DICOM keyword", "Write a keyword, (gggg,xxee) CREATOR, or a path with dots")
-    steps = [_sequence(keyword) for keyword in found[1].split(".")[:-1]]
-    leaf = _private(found[2], text) if found[2].startswith("(") else _public(found[2], text)
+    before, last, group = found[1].split(".")[:-1], found[2], None
+    if last in _GROUPS and before:
+        group, last = _GROUPS.index(last), before.pop()
+    steps = [_sequence(keyword) for keyword in before]
+    leaf = _private(last, text) if last.startswith("(") else _public(last, text)
+    if group is not None and isinstance(leaf, Attribute):
+        leaf = _of_group(leaf, group)
     wrong = next((part for part in (*steps, leaf) if isinstance(part, Wrong)), None)
     if wrong or len(steps) > DEPTH_AT_MOST:
         return wrong or Wrong(f"{text} is nested deeper than {DEPTH_AT_MOST} sequences")
@@ -90,7 +104,13 @@ def _nested(steps: tuple[Step, ...], leaf: Attribute | Wrong) -> Attribute | Wro
     if isinstance(leaf, Wrong):
         return leaf
     identifying = leaf.identifying or any(step.tag.group == _IDENTIFYING_GROUP for step in steps)
-    return Attribute(leaf.text, steps + leaf.path, leaf.vr, leaf.kind, leaf.several, identifying, leaf.varies)
+    return replace(leaf, path=steps + leaf.path, identifying=identifying)
+
+
+def _of_group(name: Attribute, group: int) -> Attribute | Wrong:
+    if name.kind is not Kind.NAME:
+        return Wrong(f"{name.text.rpartition('.')[0]} is no person's name", f"Only names have {', '.join(_GROUPS)}")
+    return replace(name, group=group)
 
 
 def _sequence(keyword: str) -> Step | Wrong:

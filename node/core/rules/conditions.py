@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from node.core.rules.attributes import Operand
+from node.core.rules.facts import RECEIVED
 from node.core.rules.kinds import Kind
 from node.core.rules.operators import Literal, Operator, quoted, same
 from node.core.rules.reading import Known, Reading, Unknown
 from node.core.rules.subject import Readable, agreed
 from node.core.rules.truth import Truth, all_of, any_of, negated
 
+_DAY_S = 86400.0
+_NO_RECEPTION = "is counted from reception, which is not known here"
 _UNDECIDED = "holds several values, and only some of them do: say any, all or first"
 
 
@@ -163,6 +166,43 @@ class Whole:
 
 
 @dataclass(frozen=True)
+class Relative:
+    """How many days a date lies after the day of reception; before it, the number is negative."""
+
+    operand: Operand
+    operator: Operator
+    said: str  # the question in words, as it follows the attribute's name
+
+    @property
+    def text(self) -> str:
+        """The question in words."""
+        return f"{self.operand.text} {self.said}"
+
+    @property
+    def everywhere(self) -> bool:
+        return False
+
+    def evaluate(self, subject: Readable, memo: Memo) -> Verdict:
+        """The answer for a series."""
+        return _remembered(self, subject, memo)
+
+    def judge(self, seen: tuple[Reading, ...]) -> Verdict:
+        """The answer to the date and to the moment of reception."""
+        reading, received = seen
+        if isinstance(reading, Unknown):
+            return Verdict(self, Truth.UNKNOWN, reading=reading)
+        if isinstance(received, Unknown):
+            return Verdict(self, Truth.UNKNOWN, reading=Unknown(_NO_RECEPTION, shown=reading.shown))
+        moment = float(received.values[0]) / _DAY_S
+        exact = self.operand.kind is Kind.DATE_TIME
+        offsets = [float(one) / _DAY_S - moment if exact else float(one) - int(moment) for one in reading.values]
+        answers = {self.operator.holds(one) for one in offsets}
+        if len(answers) > 1:
+            return Verdict(self, Truth.UNKNOWN, reading=Unknown(_UNDECIDED, shown=reading.shown))
+        return Verdict(self, Truth.of(answers == {True}), reading=reading)
+
+
+@dataclass(frozen=True)
 class All:
     """Every part holds. Of no parts: always."""
 
@@ -213,7 +253,7 @@ class Not:
         return Verdict(self, negated(verdict.truth), (verdict,))
 
 
-Leaf = Test | Exists | Whole
+Leaf = Test | Exists | Whole | Relative
 Condition = Leaf | All | AnyOf | Not
 
 _SPOKEN = frozenset({Quantifier.ANY, Quantifier.ALL, Quantifier.FIRST})
@@ -221,6 +261,8 @@ _SPOKEN = frozenset({Quantifier.ANY, Quantifier.ALL, Quantifier.FIRST})
 
 def seen_by(leaf: Leaf, subject: Readable) -> tuple[Reading, ...]:
     """What the question is put to."""
+    if isinstance(leaf, Relative):
+        return subject.reading(leaf.operand), subject.reading(RECEIVED)
     return subject.every(leaf.operand) if leaf.everywhere else (subject.reading(leaf.operand),)
 
 

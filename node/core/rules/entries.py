@@ -7,10 +7,11 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import TypeVar
 
-from node.core.rules.clauses import ALWAYS, Clauses, Interned, Lists
+from node.core.rules.clauses import ALWAYS, Clauses, Interned
 from node.core.rules.conditions import Condition
 from node.core.rules.folding import shown
 from node.core.rules.mistakes import Report, did_you_mean
+from node.core.rules.questions import Lists
 from node.core.rules.rule import EACH, ONLY, Actions, Inference, OnUnknown, Otherwise, Priority, Rule
 from node.core.rules.source import Entry, Listing, Scalar, Section, Tree, Typed
 from node.core.volume import selector_fault

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     AGE = "an age"
     FLAG = "true or false"
     SEQUENCE = "a sequence"
+    CODE = "a code"
     OPAQUE = "binary"
     ANY = "of an unlisted private type"
 
@@ -52,6 +53,7 @@ _DATE = re.compile(r"(\d{4})([-.]?)(\d\d)\2(\d\d)")
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d{1,6})?)?)?")
 _DATE_TIME = re.compile(r"(\d{4}-?\d\d-?\d\d)[T ]?(.{0,15})")
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
+_SPAN = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)\s*(min|minutes?|h|hours?|days?|weeks?|months?|years?)")
 _DAYS = {"D": 1.0, "W": 7.0, "M": 30.4375, "Y": 365.25}  # a month is a twelfth of a year: 012M is 001Y
 
 
@@ -101,11 +103,26 @@ def age(text: str) -> float | None:
     return int(found[1]) * _DAYS[found[2]] if found and text.isascii() else None
 
 
+def days(text: str) -> float | None:
+    """Days: "18 years", "6 months", "30 days", "4 h", "30 min", as people write them."""
+    found = _SPAN.fullmatch(text)
+    if not found or not text.isascii():
+        return None
+    in_days = {"mi": 1 / 1440, "h": 1 / 24, "ho": 1 / 24, "da": 1.0, "we": 7.0, "mo": 30.4375, "ye": 365.25}
+    return float(found[1]) * in_days[found[2][:2]]
+
+
+def written_age(text: str) -> float | None:
+    """An age in a rule: 18Y as in the header, or 18 years."""
+    as_in_header = age(text)
+    return days(text) if as_in_header is None else as_in_header
+
+
 READ = {Kind.NUMBER: number, Kind.DATE: day, Kind.TIME: time_of_day, Kind.DATE_TIME: date_time, Kind.AGE: age}
 LOOKS_LIKE = {
     Kind.NUMBER: "3 or 1.5",
     Kind.DATE: "2024-01-31",
     Kind.TIME: "08:30",
     Kind.DATE_TIME: "2024-01-31T08:30",
-    Kind.AGE: "18Y, 6M, 2W or 10D",
+    Kind.AGE: "18Y, 6M, 2W, 10D or 18 years",
 }

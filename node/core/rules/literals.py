@@ -8,11 +8,13 @@ from functools import lru_cache
 from pydicom._uid_dict import UID_dictionary
 
 from node.core.rules.attributes import Attribute, Operand
+from node.core.rules.codes import concept
 from node.core.rules.folding import fold, shown
-from node.core.rules.kinds import LENGTH, LOOKS_LIKE, READ, WHOLE, Kind
+from node.core.rules.kinds import LENGTH, LOOKS_LIKE, READ, WHOLE, Kind, written_age
 from node.core.rules.mistakes import Wrong, did_you_mean
 from node.core.rules.operators import Literal
 from node.core.rules.source import Scalar, Typed
+from node.core.rules.units import measured
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _CODE = re.compile(r"[A-Za-z0-9 _]*")  # CS, PS3.5 table 6.2-1; case is folded
@@ -37,14 +39,38 @@ def literal(operand: Operand, scalar: Scalar, *, exact: bool = True) -> Literal 
 
 
 def _measure(operand: Operand, text: str, *, exact: bool) -> Literal | Wrong:
-    value = READ[operand.kind](text)
+    value = _read(operand, text)
+    if isinstance(value, Wrong):
+        return value
     if value is None:
+        unit = f" {operand.unit}" if operand.unit else ""
         return Wrong(f"'{shown(text)}' can never be {operand.text}, which is {operand.kind}{_of_vr(operand)}",
-                     f"Write it like {LOOKS_LIKE[operand.kind]}")  # fmt: skip
+                     f"Write it like {LOOKS_LIKE[operand.kind]}{unit}")  # fmt: skip
     low, high = WHOLE.get(_vr(operand), (value, value))
     if exact and _vr(operand) in WHOLE and not (value.is_integer() and low <= value <= high):
         return Wrong(f"{shown(text)} can never be {operand.text}: {_vr(operand)} holds whole numbers {low} to {high}")
     return Literal(value, text)
+
+
+def _read(operand: Operand, text: str) -> float | Wrong | None:
+    """The value, by the attribute's kind; a number may carry a unit and an age its words."""
+    if operand.kind is Kind.AGE:
+        return written_age(text)
+    plain = READ[operand.kind](text)
+    if plain is not None or operand.kind is not Kind.NUMBER:
+        return plain
+    return measured(operand.text, operand.unit, text)
+
+
+def code(text: str) -> Literal | Wrong:
+    """A coded concept (PS3.3 section 8.1): SCHEME:VALUE."""
+    scheme, colon, value = (part.strip() for part in text.partition(":"))
+    if not colon or not 0 < len(scheme) <= LENGTH["SH"] or not 0 < len(value) <= LENGTH["LO"]:
+        return Wrong(f"'{shown(text)}' is no code", "Write SCHEME:VALUE, like SCT:12738006, or {scheme: …, value: …}")
+    if scheme.upper() == "SCT" and not value.isdecimal():
+        return Wrong(f"'{shown(value)}' can never be a code of SCT, which are digits",
+                     f"Write SRT:{shown(value)} for a code in the style of SNOMED RT")  # fmt: skip
+    return Literal(concept(scheme, value), f"{scheme}:{value}")
 
 
 def _flag(operand: Operand, scalar: Scalar) -> Literal | Wrong:

@@ -67,6 +67,17 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class HasCode(OneOf):
+    """A coded concept, or one of several."""
+
+    @property
+    def text(self) -> str:
+        said = ", ".join(shown(literal.text) for literal in self.literals[:_LISTED_AT_MOST])
+        more = len(self.literals) - _LISTED_AT_MOST
+        return f"code {said}, or {more} more" if more > 0 else f"code {said}"
+
+
+@dataclass(frozen=True)
 class Contains:
     """A part of a text."""
 
@@ -144,6 +155,34 @@ class AtMost:
 
     def holds(self, value: Value) -> bool:
         return not _below(self.literal.value, value)
+
+
+@dataclass(frozen=True)
+class Below:
+    """An upper bound, itself not included."""
+
+    literal: Literal
+
+    @property
+    def text(self) -> str:
+        return f"below {self.literal.text}"
+
+    def holds(self, value: Value) -> bool:
+        return _below(value, self.literal.value)
+
+
+@dataclass(frozen=True)
+class Above:
+    """A lower bound, itself not included."""
+
+    literal: Literal
+
+    @property
+    def text(self) -> str:
+        return f"above {self.literal.text}"
+
+    def holds(self, value: Value) -> bool:
+        return _below(self.literal.value, value)
 
 
 @dataclass(frozen=True)

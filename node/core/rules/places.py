@@ -16,7 +16,10 @@ from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag, Tag
 
 from node.core.rules.attributes import Attribute, Step
-from node.core.rules.reading import MISSING, Reading, Unknown, read_element
+from node.core.rules.codes import concept
+from node.core.rules.folding import shown
+from node.core.rules.kinds import Kind
+from node.core.rules.reading import MISSING, VALUES_AT_MOST, Known, Reading, Unknown, read_element
 
 Element = DataElement | RawDataElement
 Memo = dict[tuple[object, ...], tuple[Reading, ...]]  # what equal bytes were read as: instances repeat themselves
@@ -25,6 +28,8 @@ Terms = tuple[str, ...]
 _ESCAPE = b"\x1b"
 _CHARACTER_SET = Tag(0x00080005)
 _SHARED, _PER_FRAME = Tag(0x52009229), Tag(0x52009230)
+_SCHEME = (Tag(0x00080102), "SH")
+_CODE_VALUES = ((Tag(0x00080100), "SH"), (Tag(0x00080119), "UC"), (Tag(0x00080120), "UR"))  # short, long, URN
 _ABSENT = (MISSING,)
 # What pydicom raises, or warns of where warnings are errors, on malformed sequences.
 _UNREADABLE = (
@@ -51,15 +56,17 @@ def readings(ds: Dataset, attribute: Attribute, memo: Memo) -> tuple[Reading, ..
 
 
 def _known(ds: Dataset, element: Element, attribute: Attribute, memo: Memo) -> tuple[Reading, ...]:
+    if attribute.kind is Kind.CODE:
+        return (_codes(ds, element.tag, _terms(ds, ())),)
     if not isinstance(element, RawDataElement):
-        return (read_element(element, attribute.vr, attribute.kind, _terms(ds, ())),)
+        return (read_element(element, attribute.vr, attribute.kind, _terms(ds, ()), attribute.group),)
     value = element.value
     plain = value is None or (value.isascii() and _ESCAPE not in value)  # alike in every character set
     terms = () if plain else _terms(ds, ())
     key = (value, element.VR, element.is_little_endian, element.length, terms)
     found = memo.get(key)
     if found is None:
-        found = memo[key] = (read_element(element, attribute.vr, attribute.kind, terms),)
+        found = memo[key] = (read_element(element, attribute.vr, attribute.kind, terms, attribute.group),)
     return found
 
 
@@ -80,7 +87,31 @@ def _descend(ds: Dataset, path: tuple[Step, ...], attribute: Attribute, terms: T
 def _read(ds: Dataset, step: Step, attribute: Attribute, terms: Terms) -> Reading:
     tag = _reserved(ds, step) if step.creator else step.tag
     element = None if tag is None else element_of(ds, tag)
-    return read_element(element, attribute.vr, attribute.kind, terms)
+    if attribute.kind is Kind.CODE:
+        return MISSING if tag is None else _codes(ds, tag, terms)
+    return read_element(element, attribute.vr, attribute.kind, terms, attribute.group)
+
+
+def _codes(ds: Dataset, tag: BaseTag, terms: Terms) -> Reading:
+    """The coded concepts of a sequence (PS3.3 section 8): scheme and value of each item."""
+    items = _items(ds, tag)
+    if isinstance(items, Unknown):
+        return items
+    found = [_code(item, _terms(item, terms)) for item in items[:VALUES_AT_MOST]]
+    seen = shown("\\".join(f"{scheme}:{value}" for scheme, value in found if value))
+    if not all(scheme and value for scheme, value in found):
+        return Unknown("has an item that is no code", shown=seen)
+    return Known(tuple(dict.fromkeys(concept(scheme, value) for scheme, value in found)), seen)
+
+
+def _code(item: Dataset, terms: Terms) -> tuple[str, str]:
+    value = next((text for tag, vr in _CODE_VALUES if (text := _text(item, tag, vr, terms))), "")
+    return _text(item, *_SCHEME, terms), value
+
+
+def _text(item: Dataset, tag: BaseTag, vr: str, terms: Terms) -> str:
+    read = read_element(element_of(item, tag), vr, Kind.TEXT, terms)
+    return read.shown if isinstance(read, Known) else ""
 
 
 def element_of(ds: Dataset, tag: BaseTag) -> Element | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from node.core.rules.conditions import All, AnyOf, Condition, Leaf, Not, seen_by
-from node.core.rules.facts import Fact
+from node.core.rules.attributes import Operand
+from node.core.rules.conditions import All, AnyOf, Condition, Leaf, Not, Relative, seen_by
+from node.core.rules.facts import RECEIVED, Fact
 from node.core.rules.reading import Reading
 from node.core.rules.subject import Readable
 from node.core.rules.truth import Truth
@@ -28,6 +29,12 @@ class Look:
     number: int
     questions: tuple[tuple[int, Leaf], ...]  # with the place of their two bits
     _known: dict[tuple[Reading, ...], Answers] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """All that it reads."""
+        leaf = self.questions[0][1]
+        return (leaf.operand, RECEIVED) if isinstance(leaf, Relative) else (leaf.operand,)
 
     def answers(self, subject: Readable) -> Answers:
         """The bits of its questions for a series."""
@@ -123,9 +130,9 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
 
 
 def _looks(places: dict[Leaf, int]) -> tuple[Look, ...]:
-    gathered: dict[tuple[object, bool], list[tuple[int, Leaf]]] = {}
+    gathered: dict[tuple[object, bool, bool], list[tuple[int, Leaf]]] = {}
     for leaf, place in places.items():
-        gathered.setdefault((leaf.operand, leaf.everywhere), []).append((place, leaf))
+        gathered.setdefault((leaf.operand, leaf.everywhere, isinstance(leaf, Relative)), []).append((place, leaf))
     return tuple(Look(number, tuple(questions)) for number, questions in enumerate(gathered.values()))
 
 

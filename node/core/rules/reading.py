@@ -52,8 +52,13 @@ _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV
 Parts = list[str] | list[float]
 
 
-def read_element(element: DataElement | RawDataElement | None, vr: str, kind: Kind, terms: tuple[str, ...]) -> Reading:
-    """The element as a value of that kind. `vr` is the dictionary's, for files that do not carry their own."""
+def read_element(
+    element: DataElement | RawDataElement | None, vr: str, kind: Kind, terms: tuple[str, ...], group: int | None = None
+) -> Reading:
+    """The element as a value of that kind. `vr` is the dictionary's, for files that do not carry their own.
+
+    `group` is the component group of a name; None: all of them, each a value.
+    """
     if element is None:
         return MISSING
     if kind in (Kind.SEQUENCE, Kind.OPAQUE):
@@ -66,7 +71,7 @@ def read_element(element: DataElement | RawDataElement | None, vr: str, kind: Ki
         return Unknown(parts.what)
     if not any(part != "" for part in parts):
         return EMPTY
-    return _typed(parts, kind)
+    return _typed(parts, kind, group)
 
 
 def _presence(element: DataElement | RawDataElement) -> Reading:
@@ -155,14 +160,15 @@ def _text_of(part: object) -> str | Wrong:
     return Wrong("does not fit its SpecificCharacterSet") if "\ufffd" in text else text.strip(" \0")
 
 
-def _typed(parts: Parts, kind: Kind) -> Reading:
+def _typed(parts: Parts, kind: Kind, group: int | None) -> Reading:
     seen = _shown(parts)
     if kind in READ:
         return _measured(parts, kind, seen)
     texts = [_as_text(part) for part in parts]
     if kind is Kind.NAME:
-        groups = [fold(group).rstrip("^ ") for text in texts for group in text.split("=")]
-        return Known(tuple(group for group in groups if group), seen) if any(groups) else EMPTY
+        wanted = slice(None) if group is None else slice(group, group + 1)
+        groups = [fold(one).rstrip("^ ") for text in texts for one in text.split("=")[wanted]]
+        return Known(tuple(one for one in groups if one), seen) if any(groups) else EMPTY
     return Known(tuple(fold(text) for text in texts), seen)
 
 

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from node.core.rules.attributes import Operand
 from node.core.rules.facts import Fact, FactValue
 from node.core.rules.folding import fold, shown
-from node.core.rules.kinds import Kind, Value
+from node.core.rules.kinds import READ, Kind, Value
 from node.core.rules.places import Memo, readings
 from node.core.rules.reading import MISSING, Known, Reading, Unknown
 
@@ -124,7 +124,9 @@ def _fact_value(kind: Kind, value: str | float | bool) -> Value | None:
         return value if kind is Kind.FLAG and isinstance(value, bool) else None
     if kind is Kind.NUMBER:
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-    return fold(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return READ[kind](value) if kind in READ else fold(value)
 
 
 def _fact_text(value: object) -> str:
