@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node.adapters.destinations import Outcome, Outgoing
-from node.adapters.triton import StillWanted, read_model
+from node.adapters.triton import Statistics, StillWanted, read_model
 from node.core.card import Card
 from node.core.status import Meaning
-from node.errors import DestinationUnavailable, NotProcessable
+from node.errors import DestinationUnavailable, ModelUnavailable, NotProcessable
 
 MODEL = "mri_core_head"
 CARD = read_model(Path(__file__).parents[1] / "triton_models" / MODEL).card
@@ -32,6 +32,18 @@ class FakeModels:
 
     def faults(self) -> dict[str, str]:
         return {}
+
+    def canaries(self) -> Mapping[tuple[str, bool], int]:
+        return {(MODEL, True): 1}
+
+    def statistics(self) -> Sequence[Statistics]:
+        raise ModelUnavailable("nobody counts")
+
+    def in_flight(self) -> Mapping[str, int]:
+        return {}
+
+    def left_alone(self) -> frozenset[str]:
+        return frozenset()
 
     def card(self, name: str, version: str) -> Card:
         if name != MODEL or version not in ("", CARD.version):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from node.adapters.triton import Model, StillWanted, TritonClient
+from node.adapters.triton import Model, Statistics, StillWanted, TritonClient
 from node.core.card import Card
 from node.errors import ModelUnavailable, NodeError, NotProcessable
 
@@ -25,6 +26,7 @@ class Models:
         self._models = {model.card.name: model for model in models}
         self._client, self._deadline_seconds = client, deadline_seconds
         self._faults = dict.fromkeys(self._models, _NOT_ASKED)
+        self._canaries: Counter[tuple[str, bool]] = Counter()
         self._lock = threading.Lock()
 
     @property
@@ -43,10 +45,33 @@ class Models:
                 self._client.canary(model)
             except NodeError as fault:
                 _log.warning("canary failed", model=name, reason=str(fault))
+                self._count(name, passed=False)
                 self._note(name, str(fault))
             else:
+                self._count(name, passed=True)
                 self._note(name, "")
         return self.faults()
+
+    def canaries(self) -> Mapping[tuple[str, bool], int]:
+        """Model, whether its canary passed → how often, since this process started."""
+        with self._lock:
+            return dict(self._canaries)
+
+    def statistics(self) -> Sequence[Statistics]:
+        """What the server counted. Raises ModelUnavailable when it does not say."""
+        return self._client.statistics()
+
+    def in_flight(self) -> Mapping[str, int]:
+        """Model → requests of this process that the server has not answered yet."""
+        return self._client.in_flight()
+
+    def left_alone(self) -> frozenset[str]:
+        """The models that are not asked for a while, because they failed several times in a row."""
+        return frozenset(name for name in self._models if self._client.left_alone(name))
+
+    def _count(self, name: str, *, passed: bool) -> None:
+        with self._lock:
+            self._canaries[name, passed] += 1
 
     def _note(self, name: str, fault: str) -> None:
         with self._lock:

@@ -16,11 +16,16 @@ class Breaker:
         self._lock = threading.Lock()
         self._in_a_row, self._opens_at = 0, 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether calls fail at once."""
+        with self._lock:
+            return self._in_a_row >= self._failures and time.monotonic() < self._opens_at
+
     def check(self) -> None:
         """Raise ModelUnavailable while open."""
-        with self._lock:
-            if self._in_a_row >= self._failures and time.monotonic() < self._opens_at:
-                raise ModelUnavailable("Triton did not answer several times in a row; waiting before the next try")
+        if self.is_open:
+            raise ModelUnavailable("Triton did not answer several times in a row; waiting before the next try")
 
     def failed(self) -> None:
         """A call found no working server."""

@@ -29,6 +29,7 @@ from node.adapters.triton import canary
 from node.adapters.triton.breaker import Breaker
 from node.adapters.triton.flight import Call, Done, Flight, StillWanted
 from node.adapters.triton.repository import LABELS, SLICES, Model
+from node.adapters.triton.statistics import Statistics, read
 from node.errors import ModelFailed, ModelUnavailable, NodeError
 
 TOKEN_HEADER = "triton-grpc-protocol-token"  # noqa: S105 # the name of a header, not a token
@@ -135,6 +136,17 @@ class TritonClient:
         slices = canary.slices()
         labels = self.infer(model.card.name, model.card.version, slices, deadline_s=deadline_s, request_id="canary")
         canary.compare(model.card, labels, model.canary)
+
+    def statistics(self, *, timeout_s: float = 1.0) -> Sequence[Statistics]:
+        """What the server counted, for every version of every model. Raises ModelUnavailable when it does not say."""
+        try:
+            return read(self._grpc.get_inference_statistics(headers=self._headers, client_timeout=timeout_s))
+        except (InferenceServerException, ValueError) as fault:  # ValueError: a channel that was closed
+            raise ModelUnavailable("the server does not tell its statistics") from fault
+
+    def left_alone(self, model: str) -> bool:
+        """Whether the model failed so often in a row that nobody asks for a while."""
+        return self._breakers[model].is_open if model in self._breakers else False
 
     def in_flight(self) -> Mapping[str, int]:
         """Model → requests that the server has not answered yet."""

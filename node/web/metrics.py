@@ -1,0 +1,193 @@
+"""/metrics: the node's figures in Prometheus' text format; docs/metrics.md explains each.
+
+They are read when they are asked for, from the rows and from the server: a process that starts knows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from node.adapters.database import Database, deliveries, feeds, pauses
+from node.adapters.database.backlog import backlog
+from node.adapters.database.balance import balance
+from node.adapters.files import Files
+from node.adapters.triton import Statistics
+from node.errors import ModelUnavailable
+from node.pipeline.models import Models
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where figures come from."""
+
+    database: Database
+    files: Files
+    models: Models | None  # of a process that infers
+
+
+def exposition(sources: Sources) -> bytes:
+    """Everything there is to say now."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(sources))
+    return generate_latest(registry)
+
+
+class _Collector(Collector):
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        database, models = self._sources.database, self._sources.models
+        yield from _ledger(database)
+        yield _gauge("mricore_storage_room_bytes", "Bytes free above the low watermark", self._sources.files.room())
+        yield from _feeds(database)
+        yield from _jobs(database)
+        yield from _destinations(database)
+        yield _paused(database)
+        if models:
+            yield from _models(models)
+            yield from _server(models)
+
+
+def _ledger(database: Database) -> Iterator[Metric]:
+    found = balance(database)
+    instances = GaugeMetricFamily("mricore_ledger_instances", "Acknowledged instances", labels=["place"])
+    for place, number in asdict(found).items():
+        instances.add_metric([place], number)
+    yield instances
+    yield _gauge(
+        "mricore_ledger_residue_instances",
+        "Acknowledged instances that the node cannot account for; anything but 0 is an alarm",
+        found.residue,
+    )
+
+
+def _feeds(database: Database) -> Iterator[Metric]:
+    well = GaugeMetricFamily("mricore_feed_well", "1 while the feed gets on", labels=["feed"])
+    missed = GaugeMetricFamily(
+        "mricore_feed_missed_instances", "Instances that the feed could not get", labels=["feed"]
+    )
+    for one in feeds.states(database):
+        well.add_metric([one.name], 0 if one.fault else 1)
+        missed.add_metric([one.name], one.missed)
+    yield from (well, missed)
+
+
+def _jobs(database: Database) -> Iterator[Metric]:
+    found = backlog(database)
+    jobs = GaugeMetricFamily("mricore_jobs", "Jobs", labels=["state", "priority"])
+    for (state, priority), number in sorted(found.jobs.items()):
+        jobs.add_metric([state, priority], number)
+    oldest = GaugeMetricFamily(
+        "mricore_model_oldest_job_created_timestamp_seconds",
+        "When the oldest job was created that waits for the model",
+        labels=["model"],
+    )
+    for model, at in sorted(found.oldest.items()):
+        oldest.add_metric([model], at.timestamp())
+    yield from (jobs, oldest)
+    yield _gauge("mricore_jobs_overdue", "Open jobs whose deadline has passed", found.overdue)
+    yield CounterMetricFamily(
+        "mricore_jobs_missed_deadlines", "Jobs that were late, finished ones too", found.overdue_ever
+    )
+
+
+def _destinations(database: Database) -> Iterator[Metric]:
+    """As rules name them: what waits for a group is counted under its name."""
+    waiting = GaugeMetricFamily(
+        "mricore_destination_waiting_results", "Results that wait for the destination", labels=["destination"]
+    )
+    oldest = GaugeMetricFamily(
+        "mricore_destination_oldest_job_created_timestamp_seconds",
+        "When the oldest job was created whose results wait for the destination",
+        labels=["destination"],
+    )
+    for name, (number, since) in sorted(deliveries.all_queued(database).items()):
+        waiting.add_metric([name], number)
+        oldest.add_metric([name], since.timestamp())
+    yield from (waiting, oldest)
+    yield from _breakers(database)
+
+
+def _breakers(database: Database) -> Iterator[Metric]:
+    failures = GaugeMetricFamily(
+        "mricore_destination_failures", "Failures in a row of the destination", labels=["destination"]
+    )
+    is_open = GaugeMetricFamily(
+        "mricore_destination_breaker_open", "1 while the destination is left alone", labels=["destination"]
+    )
+    next_try = GaugeMetricFamily(
+        "mricore_destination_next_try_timestamp_seconds",
+        "When a destination that is left alone is tried again",
+        labels=["destination"],
+    )
+    for name, breaker in sorted(deliveries.known_breakers(database).items()):
+        failures.add_metric([name], breaker.failures)
+        is_open.add_metric([name], 1 if breaker.is_open else 0)
+        if breaker.next_try_at:
+            next_try.add_metric([name], breaker.next_try_at.timestamp())
+    yield from (failures, is_open, next_try)
+
+
+def _paused(database: Database) -> Metric:
+    paused = GaugeMetricFamily("mricore_paused", "1: a person paused it", labels=["kind", "name"])
+    for one in pauses.listed(database):
+        paused.add_metric([one.kind, one.name], 1)
+    return paused
+
+
+def _models(models: Models) -> Iterator[Metric]:
+    faults, alone, in_flight = models.faults(), models.left_alone(), models.in_flight()
+    ready = GaugeMetricFamily("mricore_model_ready", "1 when the canary of the model passed", labels=["model"])
+    breaker = GaugeMetricFamily("mricore_model_breaker_open", "1 while the model is left alone", labels=["model"])
+    asked = GaugeMetricFamily(
+        "mricore_model_requests_in_flight", "Requests that the server has not answered yet", labels=["model"]
+    )
+    for name in models.cards:
+        ready.add_metric([name], 0 if name in faults else 1)
+        breaker.add_metric([name], 1 if name in alone else 0)
+        asked.add_metric([name], in_flight.get(name, 0))
+    canaries = CounterMetricFamily(
+        "mricore_model_canaries", "Canaries that were asked for", labels=["model", "outcome"]
+    )
+    for (name, passed), number in sorted(models.canaries().items()):
+        canaries.add_metric([name, "passed" if passed else "failed"], number)
+    yield from (ready, breaker, asked, canaries)
+
+
+def _server(models: Models) -> Iterator[Metric]:
+    """What Triton says of itself; of a server that says nothing, only that."""
+    up = "mricore_triton_up", "1 when the server told its statistics"
+    try:
+        found = models.statistics()
+    except ModelUnavailable:
+        yield _gauge(*up, 0)
+        return
+    yield _gauge(*up, 1)
+    for name, what, of in _COUNTED:
+        counted = CounterMetricFamily(f"mricore_triton_{name}", what, labels=["model", "version"])
+        for one in found:
+            counted.add_metric([one.model, one.version], of(one))
+        yield counted
+
+
+_COUNTED: tuple[tuple[str, str, Callable[[Statistics], float]], ...] = (
+    ("slices", "Slices that the model inferred", lambda one: one.slices),
+    ("executions", "Executions of the model; fewer than requests where Triton batched", lambda one: one.executions),
+    ("requests", "Requests that were answered", lambda one: one.succeeded),
+    ("failed_requests", "Requests that failed, were canceled or waited too long", lambda one: one.failed),
+    ("queue_seconds", "Seconds that requests waited in the server", lambda one: one.queue_seconds),
+    ("compute_seconds", "Seconds that the model worked on requests", lambda one: one.compute_seconds),
+)
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, what, value=value)
