@@ -77,6 +77,12 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(where, sha256, kind, _renamed(state, where) if kind is Kind.TEACHER else state, config)
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A plain state dict, read as safely, whatever network it is of. Raises BadConfiguration."""
+    _sound(path)
+    return _tensors(_unwrapped(_loaded(path)), path.name)
+
+
 def _sound(path: Path) -> str:
     """The file's sha256, once its archive is found whole; torch itself does not look at the checksums."""
     try:

@@ -145,6 +145,11 @@ class ImageEncoder(nn.Module):
             tokens = block(tokens)
         return tokens
 
+    def both(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The embedding (B, embedding, g, g), and the mean of the tokens before the neck (B, width)."""
+        tokens = self.tokens(image)
+        return self.neck(tokens.permute(0, 3, 1, 2)), tokens.mean((1, 2))
+
     def forward(self, image: Tensor) -> Tensor:
         embedding: Tensor = self.neck(self.tokens(image).permute(0, 3, 1, 2))
         return embedding

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from node.adapters.triton.contract import Tensor
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -13,6 +15,8 @@ class Serving:
     card_sha256: str
     most: int  # slices of a batch, max_batch_size
     at_once: int  # slices that the CPU flavour computes together
+    takes: tuple[Tensor, ...]
+    gives: tuple[Tensor, ...]
     threads: int = 2  # of the CPU flavour
 
 
@@ -24,7 +28,7 @@ def production(serving: Serving) -> str:
 name: "{serving.name}"
 platform: "tensorrt_plan"
 max_batch_size: {serving.most}
-{_TENSORS}
+{_tensors(serving)}
 instance_group [ {{ count: 1 kind: KIND_GPU }} ]
 dynamic_batching {{
   preferred_batch_size: [ {preferred} ]
@@ -42,7 +46,7 @@ def cpu(serving: Serving) -> str:
 name: "{serving.name}"
 backend: "python"
 max_batch_size: {serving.most}
-{_TENSORS}
+{_tensors(serving)}
 instance_group [ {{ count: 1 kind: KIND_CPU }} ]
 dynamic_batching {{
   max_queue_delay_microseconds: 0
@@ -58,16 +62,54 @@ def _sealed(serving: Serving) -> str:
     return f'parameters {{ key: "card_sha256" value: {{ string_value: "{serving.card_sha256}" }} }}'
 
 
-_TENSORS = """\
-input [ { name: "slices" data_type: TYPE_INT32 dims: [ -1, -1 ] } ]
-output [ { name: "labels" data_type: TYPE_UINT8 dims: [ -1, -1 ] } ]"""
+def _tensors(serving: Serving) -> str:
+    lines = [f"input [ {_tensor(each)} ]" for each in serving.takes]
+    return "\n".join(lines + [f"output [ {_tensor(each)} ]" for each in serving.gives])
+
+
+def _tensor(tensor: Tensor) -> str:
+    dims = ", ".join(map(str, tensor.dims))
+    return f'{{ name: "{tensor.name}" data_type: TYPE_{tensor.datatype} dims: [ {dims} ] }}'
+
+
+def ensemble(name: str, encoder: str, head: Serving, given: tuple[Tensor, ...]) -> str:
+    """config.pbtxt of an ensemble: slices through the shared encoder into a head, for clients other than the node."""
+    passed = [tensor.name for tensor in head.takes if tensor.name != "slices"]
+    inner = "".join(f'\n      output_map {{ key: "{each}" value: "{each}" }}' for each in passed)
+    takes = "".join(f'\n      input_map {{ key: "{tensor.name}" value: "{tensor.name}" }}' for tensor in head.takes)
+    gives = "".join(f'\n      output_map {{ key: "{tensor.name}" value: "{tensor.name}" }}' for tensor in head.gives)
+    slices = next(tensor for tensor in given if tensor.name == "slices")
+    tensors = _tensors(Serving(name, "", head.most, head.at_once, (slices,), head.gives))
+    return f"""\
+# The head {head.name} behind its encoder, as one model. Triton runs the encoder anew for each such ensemble; the node
+# asks the encoder once for all heads of a series and does not use this.
+name: "{name}"
+platform: "ensemble"
+max_batch_size: {head.most}
+{tensors}
+ensemble_scheduling {{
+  step [
+    {{
+      model_name: "{encoder}"
+      model_version: -1
+      input_map {{ key: "slices" value: "slices" }}{inner}
+    }},
+    {{
+      model_name: "{head.name}"
+      model_version: -1{takes}{gives}
+    }}
+  ]
+}}
+"""
+
+
 _QUEUE = "default_queue_policy { timeout_action: REJECT allow_timeout_override: true max_queue_size: 256 }"
 
 MODEL_PY = '''\
-"""CPU flavour of the model for Triton's python backend: model.onnx beside this file in ONNX Runtime, nothing else.
+"""CPU flavour of a model for Triton's python backend: model.onnx beside this file in ONNX Runtime, nothing else.
 
 Tensors cross the border by DLPack both ways. `as_numpy()` and `Tensor(name, ndarray)` must not be used: built against
-NumPy 1, they return wrong values in silence under NumPy 2.
+NumPy 1, they return wrong values in silence under NumPy 2. Only outputs that somebody asked for are computed.
 """
 
 import json
@@ -82,7 +124,10 @@ class TritonPythonModel:
     """One instance; Triton calls it with requests of one slice size."""
 
     def initialize(self, args):
-        parameters = json.loads(args["model_config"])["parameters"]
+        config = json.loads(args["model_config"])
+        parameters = config["parameters"]
+        self.takes = [each["name"] for each in config["input"]]
+        self.gives = [each["name"] for each in config["output"]]
         self.most = int(parameters["slices_at_once"]["string_value"])  # attention needs memory for each
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(parameters["threads"]["string_value"])
@@ -92,18 +137,32 @@ class TritonPythonModel:
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
 
     def execute(self, requests):
-        slices = [numpy.from_dlpack(pb_utils.get_input_tensor_by_name(each, "slices")) for each in requests]
-        labels = self.label(numpy.concatenate(slices))
-        ends = numpy.cumsum([len(each) for each in slices])
+        given = [
+            [numpy.from_dlpack(pb_utils.get_input_tensor_by_name(each, name)) for name in self.takes]
+            for each in requests
+        ]
+        asked = {name for each in requests for name in each.requested_output_names()}
+        names = [name for name in self.gives if name in asked]
+        answers = self.answer(names, [numpy.concatenate(parts) for parts in zip(*given, strict=True)])
+        ends = numpy.cumsum([len(each[0]) for each in given])[:-1]
+        split = [numpy.split(answer, ends) for answer in answers]
         return [
-            pb_utils.InferenceResponse([pb_utils.Tensor.from_dlpack("labels", numpy.ascontiguousarray(part))])
-            for part in numpy.split(labels, ends[:-1])
+            pb_utils.InferenceResponse(
+                [
+                    pb_utils.Tensor.from_dlpack(name, numpy.ascontiguousarray(part))
+                    for name, part in zip(names, parts, strict=True)
+                ]
+            )
+            for parts in zip(*split, strict=True)
         ]
 
-    def label(self, slices):
-        """Slices INT32 (N, H, W) to labels UINT8 (N, H, W), a bounded number at a time."""
-        starts = range(0, len(slices), self.most)
-        parts = [self.session.run(["labels"], {"slices": slices[n : n + self.most]})[0] for n in starts]
-        return numpy.concatenate(parts)
+    def answer(self, names, inputs):
+        """Outputs by name for inputs (N, ...), a bounded number of slices at a time."""
+        given = dict(zip(self.takes, inputs, strict=True))
+        parts = [
+            self.session.run(names, {name: each[n : n + self.most] for name, each in given.items()})
+            for n in range(0, len(inputs[0]), self.most)
+        ]
+        return [numpy.concatenate(each) for each in zip(*parts, strict=True)]
 '''
 """<version>/model.py of the CPU flavour."""

@@ -57,8 +57,12 @@ class Network(nn.Module):
         self.mask_decoder = MaskDecoder(config)
 
     def forward(self, image: Tensor) -> Tensor:
+        return self.decode(self.image_encoder(image))
+
+    def decode(self, features: Tensor) -> Tensor:
+        """The encoder's features (B, embedding, g, g) to logits."""
         dense, place = self.prompt_encoder()
-        logits: Tensor = self.mask_decoder(self.image_encoder(image), dense, place)
+        logits: Tensor = self.mask_decoder(features, dense, place)
         return logits
 
 

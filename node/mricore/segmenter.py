@@ -72,6 +72,34 @@ def preparation(contrast: Contrast, normalize: Normalize) -> Preparation:
     return Preparation(contrast, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
+def spread(slices: Tensor) -> Tensor:
+    """Float slices (N, H, W) of any scale to 0..65535, each by itself; a constant slice is 0."""
+    low, high = slices.amin((1, 2), keepdim=True), slices.amax((1, 2), keepdim=True)
+    between = high - low
+    return (slices - low) / torch.where(between > 0, between, torch.ones_like(between)) * 65535.0
+
+
+def whiten(image: Tensor, prepared: Preparation) -> Tensor:
+    """Image (N, 1, S, S) in 0..1 to the network's (N, 3, S, S)."""
+    mean, deviation = (
+        torch.tensor(each, dtype=image.dtype)[None, :, None, None] for each in (prepared.mean, prepared.deviation)
+    )
+    return (image.expand(-1, 3, -1, -1) - mean) / deviation
+
+
+def label(logits: Tensor, contrast: Tensor, encoding: Encoding) -> Tensor:
+    """Logits (N, classes, H, W) and the slices' contrast (N, 1, 1, 1) to labels UINT8 (N, H, W)."""
+    something = contrast > 0.5
+    # TensorRT makes UINT8 of floats only, hence the arithmetic in floats.
+    if encoding is Encoding.LABELMAP:
+        greatest, channel = logits.max(1)
+        marked = ((greatest > 0) & something[:, 0]).to(torch.float32)
+        return (marked * (channel.to(torch.float32) + 1)).to(torch.uint8)
+    marked = ((logits > 0) & something).to(torch.float32)
+    bits = torch.tensor([2.0**channel for channel in range(marked.shape[1])])
+    return (marked * bits[None, :, None, None]).sum(1).to(torch.uint8)
+
+
 class Segmenter(nn.Module):
     """Slices (N, H, W) of any whole numbers to labels UINT8 (N, H, W) in the encoding of the card.
 
@@ -89,11 +117,7 @@ class Segmenter(nn.Module):
 
     def logits(self, image: Tensor) -> Tensor:
         """Image (N, 1, S, S) in 0..1 to logits (N, classes, S', S')."""
-        mean, deviation = (
-            torch.tensor(each, dtype=image.dtype)[None, :, None, None]
-            for each in (self.prepared.mean, self.prepared.deviation)
-        )
-        out: Tensor = self.network((image.expand(-1, 3, -1, -1) - mean) / deviation)
+        out: Tensor = self.network(whiten(image, self.prepared))
         return out
 
     def answer(self, slices: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,15 +125,7 @@ class Segmenter(nn.Module):
         size = self.network.config.image_size
         image, contrast = normalise(slices.to(torch.float32), size, self.prepared.contrast)
         logits = resize(self.logits(image), slices.shape[1], slices.shape[2])
-        something = contrast > 0.5
-        # TensorRT makes UINT8 of floats only, hence the arithmetic in floats.
-        if self.encoding is Encoding.LABELMAP:
-            greatest, channel = logits.max(1)
-            marked = ((greatest > 0) & something[:, 0]).to(torch.float32)
-            return (marked * (channel.to(torch.float32) + 1)).to(torch.uint8), logits
-        marked = ((logits > 0) & something).to(torch.float32)
-        bits = torch.tensor([2.0**channel for channel in range(marked.shape[1])])
-        return (marked * bits[None, :, None, None]).sum(1).to(torch.uint8), logits
+        return label(logits, contrast, self.encoding), logits
 
     def forward(self, slices: Tensor) -> Tensor:
         return self.answer(slices)[0]

@@ -5,32 +5,50 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from node.adapters.triton import Model, canary
+from node.adapters.triton import Model, canary, read_model
+from node.adapters.triton.contract import SLICES
 from node.errors import BadConfiguration
 
 PLAN, BUILT = "model.plan", "plan.json"  # in the version's folder: the plan, and what it was built from and on
 
 
-def answer(onnx: Path, slices: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Labels (N, H, W) of ONNX Runtime for slices (N, H, W), one at a time. Raises BadConfiguration."""
+def answer(model: Model, slices: NDArray[np.uint16], beside: Path | None = None) -> NDArray[Any]:
+    """The model's first output in ONNX Runtime for slices (N, H, W), one at a time. Raises BadConfiguration.
+
+    `beside`: the repository in which a shared head's encoder lies; the folder of the model's, unless it is said.
+    """
+    given = {SLICES.name: slices.astype(np.float32 if model.takes_floats else np.int32)}
+    shared = model.card.shared
+    if shared is not None:
+        encoder = read_model((beside or model.folder.parent) / shared.encoder)
+        given = {**given, **_run(encoder, given)}
+    return next(iter(_run(model, given).values()))
+
+
+def _run(model: Model, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Outputs by name."""
+    onnx = model.folder / model.card.weights.file
+    takes = [tensor.name for tensor in model.contract.inputs]
+    gives = [tensor.name for tensor in model.contract.outputs]
     try:
         session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-        parts = [session.run(["labels"], {"slices": each[None].astype(np.int32)})[0] for each in slices]
+        parts = [
+            session.run(gives, {name: given[name][n : n + 1] for name in takes}) for n in range(len(given[takes[0]]))
+        ]
     except Exception as fault:  # ONNX Runtime's errors have no common class
         raise BadConfiguration(str(onnx), f"does not run: {str(fault).splitlines()[0][:200]}") from fault
-    labels: NDArray[np.uint8] = np.concatenate(parts)
-    return labels
+    return {name: np.concatenate(each) for name, each in zip(gives, zip(*parts, strict=True), strict=True)}
 
 
-def check_canary(model: Model) -> None:
-    """Raise ModelFailed unless the weights give the canary's labels in ONNX Runtime."""
-    canary.compare(model.card, answer(model.folder / model.card.weights.file, canary.slices()), model.canary)
+def check_canary(model: Model, beside: Path | None = None) -> None:
+    """Raise ModelFailed unless the weights give what the canary must in ONNX Runtime."""
+    canary.compare(model.card, answer(model, canary.slices(), beside), model.canary)
 
 
 def check_plan(model: Model) -> str | None:

@@ -18,6 +18,10 @@ def changed(old: bytes, new: bytes) -> bytes:
     return CARD.replace(old, new, 1)
 
 
+def of_another_kind(output: bytes) -> bytes:
+    return changed(SEGMENTS, output).replace(b"kind: segmentation\n", b"", 1)
+
+
 def test_the_demonstration_card_is_read_whole() -> None:
     card = parse_card(CARD, "card.yaml")
     assert (card.name, card.version, card.encoding) == ("mri_core_head", "1", Encoding.BITS)
@@ -83,7 +87,7 @@ SEGMENTS = CARD[CARD.index(b"\noutput:") + 1 : CARD.index(b"\nweights:") + 1]
 
 
 def test_a_classification_asks_questions_with_coded_answers() -> None:
-    card = parse_card(changed(SEGMENTS, CLASSIFICATION), "card.yaml")
+    card = parse_card(of_another_kind(CLASSIFICATION), "card.yaml")
     (question,) = card.questions
     assert (card.kind, card.segments, question.name, question.at_least) == (
         Kind.CLASSIFICATION,
@@ -96,7 +100,7 @@ def test_a_classification_asks_questions_with_coded_answers() -> None:
 
 
 def test_an_embedding_says_its_width_and_what_shared_heads_take() -> None:
-    card = parse_card(changed(SEGMENTS, EMBEDDING), "card.yaml")
+    card = parse_card(of_another_kind(EMBEDDING), "card.yaml")
     assert (card.kind, card.vector) == (Kind.EMBEDDING, Vector(768, (256, 16, 16)))
 
 
@@ -120,5 +124,5 @@ def test_a_shared_head_names_its_encoder() -> None:
 )
 def test_other_kinds_are_read_as_strictly(output: bytes, old: bytes, new: bytes, where: str) -> None:
     with pytest.raises(BadConfiguration) as refusal:
-        parse_card(changed(SEGMENTS, output.replace(old, new, 1)), "card.yaml")
+        parse_card(of_another_kind(output.replace(old, new, 1)), "card.yaml")
     assert refusal.value.where == f"card.yaml: {where}"

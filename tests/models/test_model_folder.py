@@ -22,8 +22,10 @@ from node.errors import BadConfiguration, ModelFailed  # noqa: E402
 from node.mricore import export, invented, served  # noqa: E402
 from node.mricore.checkpoint import read, write  # noqa: E402
 from node.mricore.config import MRI_CORE  # noqa: E402
+from node.mricore.draft import read_draft  # noqa: E402
 from node.mricore.flavours import MODEL_PY  # noqa: E402
-from node.mricore.model_folder import at_once, publish, read_draft, segmenter_of  # noqa: E402
+from node.mricore.making import Sources, at_once, segmenter_of  # noqa: E402
+from node.mricore.model_folder import TOLERANCE, Publishing, publish, sources_of  # noqa: E402
 from node.mricore.network import Network  # noqa: E402
 from node.mricore.segmenter import Segmenter, normalise, preparation  # noqa: E402
 from tests.command_line import mricore_node  # noqa: E402
@@ -46,6 +48,11 @@ def small_network() -> Network:
     state = full_state(SMALL)
     network.load_state_dict({key: state[key] for key in network.state_dict()})
     return network
+
+
+def publish_quietly(checkpoint: Path, card: Path, folder: Path, tolerance: float = TOLERANCE) -> None:
+    draft = read_draft(card, NAME)
+    publish(Publishing(sources_of(checkpoint, None, print), print, tolerance), draft, folder)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +117,7 @@ def test_a_folder_that_is_there_is_left_alone(exported: Path, drafted: tuple[Pat
 @pytest.mark.slow
 def test_a_difference_is_refused_with_the_figure_and_leaves_nothing(drafted: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ModelFailed, match=r"relative error of the logits \d.*nothing was written"):
-        publish(drafted[0], read_draft(drafted[1], NAME), tmp_path / NAME, lambda line: None, tolerance=0)
+        publish_quietly(*drafted, tmp_path / NAME, tolerance=0)
     assert not list(tmp_path.iterdir())
 
 
@@ -138,7 +145,7 @@ def test_a_card_that_does_not_fit_is_refused_before_anything_is_written(
     assert old in text
     (tmp_path / "card.yaml").write_text(text.replace(old, new))
     with pytest.raises(BadConfiguration) as refusal:
-        publish(drafted[0], read_draft(tmp_path / "card.yaml", NAME), tmp_path / NAME, lambda line: None)
+        publish_quietly(drafted[0], tmp_path / "card.yaml", tmp_path / NAME)
     assert words in str(refusal.value)
     assert not (tmp_path / NAME).exists()
 
@@ -146,7 +153,7 @@ def test_a_card_that_does_not_fit_is_refused_before_anything_is_written(
 def test_one_segment_must_be_named_for_each_class(drafted: tuple[Path, Path], tmp_path: Path) -> None:
     write(Network(replace(SMALL, classes=3)), tmp_path / "three.pt")
     with pytest.raises(BadConfiguration, match=r"names 2, three.pt has 3 classes"):
-        segmenter_of(read(tmp_path / "three.pt"), read_draft(drafted[1], NAME))
+        segmenter_of(Sources(read(tmp_path / "three.pt")), read_draft(drafted[1], NAME))
 
 
 def test_verify_finds_weights_that_give_other_labels(demonstration: Path, tmp_path: Path) -> None:
@@ -241,12 +248,12 @@ def test_a_full_size_network_goes_through(tmp_path: Path) -> None:
     """ViT-B at 256 px with adapters and invented weights: state dict → ONNX → ONNX Runtime."""
     torch.save(invented.state(256, 2), tmp_path / "fine_tuned.pth")
     (tmp_path / "card.yaml").write_text(card_of_the_howto(256))
-    publish(tmp_path / "fine_tuned.pth", read_draft(tmp_path / "card.yaml", NAME), tmp_path / NAME, print)
+    publish_quietly(tmp_path / "fine_tuned.pth", tmp_path / "card.yaml", tmp_path / NAME)
     assert read_model(tmp_path / NAME).card.weights.parameters > 86_000_000
 
 
 def test_one_chaotic_slice_is_let_pass_a_wrong_graph_is_not() -> None:
-    nothing = np.zeros((1, 1, 1), np.uint8)
+    nothing: dict[str, np.ndarray] = {}
     assert export.Parity((2e-5, 3e-3, 1e-5), 1.0, nothing).within(1e-3)
     assert not export.Parity((2e-5, 2e-2, 1e-5), 1.0, nothing).within(1e-3)
     assert not export.Parity((2e-3, 3e-3, 1e-5), 1.0, nothing).within(1e-3)

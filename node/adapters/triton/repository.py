@@ -4,8 +4,10 @@
       card.yaml            what the node must know (node/core/card.py)
       config.pbtxt         production flavour, TensorRT on a GPU
       configs/cpu.pbtxt    CPU flavour: the same name, tensors and batch size
-      canary.npz           the labels that the canary slices must give
+      canary.npz           what the canary slices must give: labels, answers or embedding, by the card's kind
       <version>/           model.py and model.onnx; model.plan is built where it is served
+
+An ensemble has a configuration only: it joins a shared encoder and a head for clients other than the node.
 
 No server is needed to read it, and every fault is found before one is started.
 """
@@ -13,39 +15,21 @@ No server is needed to read it, and every fault is found before one is started.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
+from node.adapters.triton.contract import FLOAT_SLICES, LABELS, SLICES, Contract, Tensor, unlike_card
 from node.core.card import Card, parse_card
 from node.errors import BadConfiguration
 
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of a model, without its batch axis."""
-
-    name: str
-    datatype: str  # Triton's name: INT32, UINT8
-    dims: tuple[int, ...]  # -1 is free
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a configuration promises to clients."""
-
-    name: str
-    max_batch_size: int
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-
-
-SLICES = Tensor("slices", "INT32", (-1, -1))  # native rows and columns; INT32 because TensorRT knows no UINT16
-LABELS = Tensor("labels", "UINT8", (-1, -1))  # native rows and columns, encoded as the card says
+__all__ = ["LABELS", "SLICES", "Contract", "Model", "Tensor", "ensembles", "read_model", "read_repository"]
 
 
 @dataclass(frozen=True)
@@ -55,17 +39,50 @@ class Model:
     folder: Path
     card: Card
     contract: Contract
-    canary: NDArray[np.uint8]  # labels (N, H, W) that the canary slices must give
+    canary: NDArray[Any]  # what the canary slices must give: the model's first output
+
+    @property
+    def takes_floats(self) -> bool:
+        """Whether slices are sent as FP32 modality values, not as whole numbers."""
+        return any(tensor == FLOAT_SLICES for tensor in self.contract.inputs)
+
+    def gives(self, output: str) -> bool:
+        """Whether it has an output of that name."""
+        return any(tensor.name == output for tensor in self.contract.outputs)
 
 
 def read_repository(folder: Path) -> tuple[Model, ...]:
     """Read every model below a folder, by name. Raises BadConfiguration naming the file and the cure."""
     if not folder.is_dir():
         raise BadConfiguration(str(folder), "is not a folder", "Name the folder that holds the models")
-    models = tuple(read_model(each) for each in sorted(folder.iterdir()) if (each / "config.pbtxt").is_file())
+    there = sorted(each for each in folder.iterdir() if (each / "config.pbtxt").is_file())
+    models = tuple(read_model(each) for each in there if not _is_ensemble(each))
     if not models:
         raise BadConfiguration(str(folder), "holds no model", "A model is a folder with config.pbtxt and card.yaml")
+    weights = {model.card.name: model.card.weights.sha256 for model in models}
+    for model in models:
+        _same_encoder(model, weights)
     return models
+
+
+def ensembles(folder: Path) -> tuple[str, ...]:
+    """The names of the repository's ensembles."""
+    return tuple(sorted(each.parent.name for each in folder.glob("*/config.pbtxt") if _is_ensemble(each.parent)))
+
+
+def _is_ensemble(folder: Path) -> bool:
+    return not (folder / "card.yaml").exists() and b'platform: "ensemble"' in _bytes(folder / "config.pbtxt")
+
+
+def _same_encoder(model: Model, weights: Mapping[str, str]) -> None:
+    """A shared head and its encoder are of one network."""
+    shared = model.card.shared
+    if shared is None or weights.get(shared.encoder) == shared.weights_sha256:
+        return
+    what = f"names the encoder {shared.encoder}, which is not there"
+    if shared.encoder in weights:
+        what = f"was cut from another encoder than the {shared.encoder} that is there"
+    raise BadConfiguration(f"{model.folder / 'card.yaml'}: shared", what, "Export the head again, with --share")
 
 
 def read_model(folder: Path) -> Model:
@@ -79,7 +96,7 @@ def read_model(folder: Path) -> Model:
         raise BadConfiguration(f"{card_file}: version", f"there is no folder {card.version!r} beside the card")
     _same_hash(folder / card.weights.file, card.weights.sha256, f"{card_file}: weights.sha256")
     _same_hash(folder / "canary.npz", card.canary_sha256, f"{card_file}: canary.sha256")
-    return Model(folder, card, contract, _labels(folder / "canary.npz"))
+    return Model(folder, card, contract, _kept(folder / "canary.npz", contract.outputs[0].name))
 
 
 def _agreed(folder: Path, card: Card) -> Contract:
@@ -111,9 +128,9 @@ def _contract(file: Path, card: Card) -> Contract:
         inputs=tuple(_tensor(each) for each in config.input),
         outputs=tuple(_tensor(each) for each in config.output),
     )
-    if contract.inputs != (SLICES,) or contract.outputs != (LABELS,) or contract.max_batch_size < 1:
-        what = f"takes {contract.inputs} and gives {contract.outputs}"
-        raise BadConfiguration(str(file), what, f"The node sends {SLICES} in batches and expects {LABELS}")
+    if (unlike := unlike_card(contract, card)) or contract.max_batch_size < 1:
+        what = f"takes {contract.inputs} and gives {contract.outputs} in batches of {contract.max_batch_size}"
+        raise BadConfiguration(str(file), what, f"By its card: {unlike or 'batches of 1 at least'}")
     return contract
 
 
@@ -135,10 +152,10 @@ def _bytes(file: Path) -> bytes:
         raise BadConfiguration(str(file), f"cannot be read: {fault.strerror}") from fault
 
 
-def _labels(file: Path) -> NDArray[np.uint8]:
+def _kept(file: Path, name: str) -> NDArray[Any]:
     try:
         with np.load(file, allow_pickle=False) as kept:
-            labels: NDArray[np.uint8] = kept["labels"]
+            array: NDArray[Any] = kept[name]
     except (OSError, KeyError, ValueError) as fault:
-        raise BadConfiguration(str(file), "holds no array `labels`") from fault
-    return labels
+        raise BadConfiguration(str(file), f"holds no array `{name}`") from fault
+    return array

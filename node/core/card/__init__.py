@@ -19,7 +19,7 @@ from node.core.card.card import (
     Weights,
 )
 from node.core.card.parse import parse_card
-from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Pooling, PosEmbedSource, Recipe
+from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Numbers, Pooling, PosEmbedSource, Recipe
 
 __all__ = [
     "Answer",
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "NeckSource",
     "Normalize",
+    "Numbers",
     "Pooling",
     "PosEmbedSource",
     "Question",

@@ -22,7 +22,7 @@ from node.core.card.card import (
     Weights,
 )
 from node.core.card.reader import Reader
-from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Pooling, PosEmbedSource, Recipe
+from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Numbers, Pooling, PosEmbedSource, Recipe
 from node.errors import BadConfiguration
 
 _YAML = YAML(typ="safe", pure=True)
@@ -165,4 +165,5 @@ def _network(read: Reader) -> Recipe:
         checkpoint_sha256=read.text("checkpoint_sha256") if read.has("checkpoint_sha256") else "",
         path=path,
         pooling=pooling,
+        numbers=Numbers(read.choice("numbers", Numbers)) if read.has("numbers") else Numbers.WHOLE,
     )

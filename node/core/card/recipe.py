@@ -37,6 +37,13 @@ class NeckSource(StrEnum):
     NONE = "none"  # no neck: features are the tokens before it
 
 
+class Numbers(StrEnum):
+    """What is sent for a pixel."""
+
+    WHOLE = "whole"  # 16 bits: the stored values, or the range of the volume in 65536 steps
+    FLOAT = "float"  # modality values as they are
+
+
 class FeaturePath(StrEnum):
     """How a slice becomes a vector."""
 
@@ -64,3 +71,4 @@ class Recipe:
     checkpoint_sha256: str  # of the file that was exported; empty before
     path: FeaturePath = FeaturePath.SAM
     pooling: Pooling = Pooling.MEAN
+    numbers: Numbers = Numbers.WHOLE

@@ -24,7 +24,7 @@ def publish(segmenter: Segmenter, folder: Path, figures: Sequence[Figure]) -> No
     export(segmenter, weights)
     np.savez_compressed(expected, labels=labels_of(segmenter, canary.slices()))
     yaml = YAML()
-    yaml.width = 100
+    yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     card = yaml.load((folder / "card.yaml").read_text())
     card["weights"]["sha256"] = _sha256(weights)

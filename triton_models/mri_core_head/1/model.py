@@ -1,7 +1,7 @@
-"""CPU flavour of the model for Triton's python backend: model.onnx beside this file in ONNX Runtime, nothing else.
+"""CPU flavour of a model for Triton's python backend: model.onnx beside this file in ONNX Runtime, nothing else.
 
 Tensors cross the border by DLPack both ways. `as_numpy()` and `Tensor(name, ndarray)` must not be used: built against
-NumPy 1, they return wrong values in silence under NumPy 2.
+NumPy 1, they return wrong values in silence under NumPy 2. Only outputs that somebody asked for are computed.
 """
 
 import json
@@ -16,7 +16,10 @@ class TritonPythonModel:
     """One instance; Triton calls it with requests of one slice size."""
 
     def initialize(self, args):
-        parameters = json.loads(args["model_config"])["parameters"]
+        config = json.loads(args["model_config"])
+        parameters = config["parameters"]
+        self.takes = [each["name"] for each in config["input"]]
+        self.gives = [each["name"] for each in config["output"]]
         self.most = int(parameters["slices_at_once"]["string_value"])  # attention needs memory for each
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(parameters["threads"]["string_value"])
@@ -26,16 +29,30 @@ class TritonPythonModel:
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
 
     def execute(self, requests):
-        slices = [numpy.from_dlpack(pb_utils.get_input_tensor_by_name(each, "slices")) for each in requests]
-        labels = self.label(numpy.concatenate(slices))
-        ends = numpy.cumsum([len(each) for each in slices])
+        given = [
+            [numpy.from_dlpack(pb_utils.get_input_tensor_by_name(each, name)) for name in self.takes]
+            for each in requests
+        ]
+        asked = {name for each in requests for name in each.requested_output_names()}
+        names = [name for name in self.gives if name in asked]
+        answers = self.answer(names, [numpy.concatenate(parts) for parts in zip(*given, strict=True)])
+        ends = numpy.cumsum([len(each[0]) for each in given])[:-1]
+        split = [numpy.split(answer, ends) for answer in answers]
         return [
-            pb_utils.InferenceResponse([pb_utils.Tensor.from_dlpack("labels", numpy.ascontiguousarray(part))])
-            for part in numpy.split(labels, ends[:-1])
+            pb_utils.InferenceResponse(
+                [
+                    pb_utils.Tensor.from_dlpack(name, numpy.ascontiguousarray(part))
+                    for name, part in zip(names, parts, strict=True)
+                ]
+            )
+            for parts in zip(*split, strict=True)
         ]
 
-    def label(self, slices):
-        """Slices INT32 (N, H, W) to labels UINT8 (N, H, W), a bounded number at a time."""
-        starts = range(0, len(slices), self.most)
-        parts = [self.session.run(["labels"], {"slices": slices[n : n + self.most]})[0] for n in starts]
-        return numpy.concatenate(parts)
+    def answer(self, names, inputs):
+        """Outputs by name for inputs (N, ...), a bounded number of slices at a time."""
+        given = dict(zip(self.takes, inputs, strict=True))
+        parts = [
+            self.session.run(names, {name: each[n : n + self.most] for name, each in given.items()})
+            for n in range(0, len(inputs[0]), self.most)
+        ]
+        return [numpy.concatenate(each) for each in zip(*parts, strict=True)]
