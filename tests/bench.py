@@ -25,6 +25,7 @@ from node.errors import NodeError
 from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.models import Models
+from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.kept import Headers
 from node.pipeline.work import Work
 from tests.clock import Clock
@@ -57,6 +58,7 @@ class Bench:
     models: FakeModels = field(default_factory=FakeModels)
     out: FakeDestination = field(default_factory=lambda: FakeDestination("out"))
     keep_headers_days: int = 30
+    in_use: InUse | None = None  # instead of `rule_set`, what is published
 
     @property
     def completion(self) -> Completion:
@@ -64,7 +66,7 @@ class Bench:
             database=self.store.database,
             files=self.store.files,
             clock=self.clock,
-            rule_set=lambda: self.rule_set,
+            rule_set=self.in_use or (lambda: self.rule_set),
             policy=lambda _calling_ae: POLICY,
             keep=Headers(self.store.database, self.clock, self.keep_headers_days).keep,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from node.errors import BadConfiguration
+from node.errors import BadConfiguration, Usage
 
 
 def read_rule_files(folder: Path) -> dict[str, str]:
@@ -12,9 +13,24 @@ def read_rule_files(folder: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     try:
         for path in sorted(folder.glob("*.yaml")):
-            files[path.name] = path.read_text(encoding="utf-8")
+            files[path.name] = path.read_bytes().decode("utf-8")  # line ends as they are: the bytes are the version
     except (OSError, UnicodeDecodeError) as unreadable:
         raise BadConfiguration(str(folder), "a rule file cannot be read as UTF-8 text") from unreadable
     if not files:
         raise BadConfiguration(str(folder), "no rule file (*.yaml)", "Set rules.directory, or copy dicom_rules/ there")
     return files
+
+
+def write_rule_files(folder: Path, files: Mapping[str, str], *, replace: bool) -> None:
+    """Write them as they are. Raises Usage when there are others and they are not to be replaced."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        there = {path.name for path in folder.glob("*.yaml")}
+        if there and not replace:
+            raise Usage(f"{folder}: holds {len(there)} rule files already. Choose another folder, or add --replace")
+        for name, text in files.items():
+            (folder / name).write_bytes(text.encode("utf-8"))
+        for name in there - set(files):
+            (folder / name).unlink()
+    except OSError as refused:
+        raise Usage(f"{folder}: cannot be written ({refused.strerror})") from refused

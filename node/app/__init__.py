@@ -3,7 +3,8 @@
 node.py          the whole: what is shared, the order of start and stop
 roles.py         what one process of several does
 receiving.py     reception, DICOM listener and its services, feeds
-working.py       rules, clerk, Triton, models, workers
+rules.py         the rules in use, and what is kept to try others on
+working.py       clerk, Triton, models, workers
 serving.py       HTTP
 destinations.py  what a [[destination]] becomes
 """

@@ -10,24 +10,22 @@ import structlog
 from node.adapters.association import RemoteAE
 from node.adapters.database import Database
 from node.adapters.database import evidence as evidence_rows
-from node.adapters.database import rules as rule_rows
 from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
 from node.adapters.files import Files
-from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
 from node.app.clock import Clock
+from node.app.rules import Rules
 from node.config import Settings
 from node.core.completion import Policy
 from node.core.jobs import Limits
-from node.core.rules import RuleSet, check_rule_set, parse_rule_set
 from node.errors import BadConfiguration, ModelUnavailable
 from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.evidence import Evidence, SourceQueries
 from node.pipeline.models import Models
 from node.pipeline.work import Work
-from node.worker import Carrier, Clerk, ModelKeeper, Worker
+from node.worker import Carrier, Clerk, Loop, ModelKeeper, Worker
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +42,7 @@ class Working:
         self._settings, self._database, self._files, self._results = settings, database, files, results
         self._clock, self._delivering = clock, delivering
         on_disk = read_repository(settings.triton.models)
-        self.rule_set = _read_rules(settings, on_disk)
+        self.rules = Rules(settings, database, clock, on_disk)
         self._triton = _triton(settings, on_disk)
         self._client = _client(settings, self._triton)
         self.models = Models(on_disk, self._client, settings.triton.deadline_seconds)
@@ -63,6 +61,7 @@ class Working:
     def start(self) -> None:
         """Raises BadConfiguration when Triton cannot be started."""
         self._clerk.start()
+        self.rules.keeper.start()
         if self._triton:
             self._start_triton(self._triton)
         self._keeper.start()
@@ -86,8 +85,8 @@ class Working:
             self._triton.stop()
         self._decoder.close()
 
-    def _loops(self) -> list[Clerk | ModelKeeper | Carrier | Worker]:
-        return [self._clerk, self._keeper, *([self._carrier] if self._carrier else self._workers)]
+    def _loops(self) -> list[Loop]:
+        return [self._clerk, self.rules.keeper, self._keeper, *([self._carrier] if self._carrier else self._workers)]
 
     def _start_triton(self, triton: EmbeddedTriton) -> None:
         try:
@@ -141,15 +140,7 @@ class Working:
 
     def publish_rules(self) -> None:
         """Before anything comes in: these are the rules."""
-        files = read_rule_files(self._settings.rules.directory)
-        rule_rows.keep(
-            self._database,
-            self.rule_set.version,
-            files,
-            author="node",
-            reason="read from rules.directory at start",
-            now=self._clock(),
-        )
+        self.rules.arrive()
 
     def _look(self, series_instance_uid: str) -> None:
         if evidence_rows.look_now(self._database, [series_instance_uid], self._clock()):
@@ -161,7 +152,8 @@ class Working:
             database=self._database,
             files=self._files,
             clock=self._clock,
-            rule_set=lambda: self.rule_set,
+            rule_set=self.rules.in_use,
+            keep=self.rules.headers.keep,
             policy=self._policy,
             known=evidence.known,
             learn=evidence.learn,
@@ -190,15 +182,6 @@ class Working:
             clock=self._clock,
             device_serial_number=self._settings.node.ae_title,
         )
-
-
-def _read_rules(settings: Settings, models: tuple[Model, ...]) -> RuleSet:
-    files = read_rule_files(settings.rules.directory)
-    rule_set = parse_rule_set(files)
-    cards = {model.card.name: model.card for model in models}
-    for mistake in check_rule_set(files, models=cards, destinations=settings.destination_names):
-        _log.warning("rules", reason=str(mistake))
-    return rule_set
 
 
 def _triton(settings: Settings, models: tuple[Model, ...]) -> EmbeddedTriton | None:

@@ -1,0 +1,55 @@
+"""Rules: versions, what is in use, and what is kept to try others on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from node.adapters.database import Database
+from node.adapters.database import rules as rows
+from node.adapters.rule_files import read_rule_files
+from node.adapters.triton import Model
+from node.app.clock import Clock
+from node.config import Settings
+from node.core.rules import Mistake, check_rule_set
+from node.errors import BadConfiguration
+from node.pipeline.rule_sets.in_use import InUse
+from node.pipeline.rule_sets.kept import Headers
+from node.pipeline.rule_sets.start import take_directory
+from node.pipeline.rule_sets.versions import Versions
+from node.worker import HeaderKeeper
+
+_log = structlog.get_logger(__name__)
+
+
+class Rules:
+    """The rules of a process that works."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock, models: Sequence[Model]) -> None:
+        self._settings, self._database = settings, database
+        self._cards = {model.card.name: model.card for model in models}
+        self.versions = Versions(database, clock, self._mistakes, settings.rules.approval)
+        self.in_use = InUse(database)
+        self.headers = Headers(database, clock, settings.rules.keep_headers_days)
+        self.keeper = HeaderKeeper(self.headers, clock)
+
+    def arrive(self) -> None:
+        """Publish rules.directory where that overrules nobody.
+
+        Raises BadConfiguration when it cannot be used and nothing else is published.
+        """
+        try:
+            files = read_rule_files(self._settings.rules.directory)
+        except BadConfiguration as wrong:
+            if rows.newest(self._database) is None:
+                raise
+            _log.warning("rules", reason=f"{wrong}. What was published stays in use")
+            return
+        found = take_directory(self.versions, files)
+        (_log.warning if found.conflict else _log.info)("rules", reason=found.sentence)
+        for mistake in self._mistakes(self.versions.files()[1]):
+            _log.warning("rules", reason=str(mistake))
+
+    def _mistakes(self, files: Mapping[str, str]) -> tuple[Mistake, ...]:
+        return check_rule_set(files, models=self._cards, destinations=self._settings.destination_names)

@@ -1,0 +1,39 @@
+"""`mricore-node rules check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from node.adapters.rule_files import read_rule_files
+from node.adapters.triton import read_repository
+from node.cli import config_option
+from node.config import Settings, load
+from node.core.rules import Mistake, Severity, check_rule_set
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), required=False)
+@config_option
+def check(directory: Path | None, config: Path | None) -> None:
+    """Check the rule files of DIRECTORY: every mistake with file, line and cure.
+
+    Models and destinations are looked up in the settings. Exit status 1 when there is an error.
+    """
+    settings = load(config)
+    files = read_rule_files(directory or settings.rules.directory)
+    mistakes = mistakes_of(files, settings)
+    for mistake in mistakes:
+        click.echo(str(mistake))
+    errors = sum(1 for mistake in mistakes if mistake.severity is Severity.ERROR)
+    click.echo(f"{len(files)} files, {errors} errors, {len(mistakes) - errors} warnings")
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+def mistakes_of(files: Mapping[str, str], settings: Settings) -> tuple[Mistake, ...]:
+    """What is wrong with rule files, given this node's models and destinations."""
+    cards = {model.card.name: model.card for model in read_repository(settings.triton.models)}
+    return check_rule_set(files, models=cards, destinations=settings.destination_names)

@@ -1,0 +1,66 @@
+"""Rules at the shell: from an edited folder to a version in use, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import Ran, mricore_node, settings_file
+
+RULE = "\r\n".join(
+    ["# kept: ä 山", "name: mr   # a comment", "when: {Modality: MR}", "then:", "  - infer: mri_core_head", ""]
+)
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    config = settings_file(tmp_path, f'[rules]\ndirectory = "{tmp_path / "rules"}"\n')
+
+    def rules(*arguments: object) -> Ran:
+        return mricore_node("rules", *arguments, "--config", config)
+
+    return rules
+
+
+def folder(at: Path, text: str = RULE) -> Path:
+    at.mkdir()
+    (at / "10-mr.yaml").write_bytes(text.encode())
+    return at
+
+
+def test_a_rule_set_is_published_exported_edited_compared_and_rolled_back(tmp_path: Path, run: Run) -> None:
+    first = run("publish", folder(tmp_path / "mine"), "--author", "anna", "--reason", "first")
+    assert first.status == 0, first.err
+    assert "publication 1" in first.out
+    assert run("export", tmp_path / "out").status == 0
+    assert (tmp_path / "out" / "10-mr.yaml").read_bytes() == RULE.encode()
+    (tmp_path / "out" / "10-mr.yaml").write_text(RULE.replace("MR}", "[MR]}"))
+    refused = run("publish", tmp_path / "out", "--reason", "typo")
+    assert (refused.status, refused.out) == (2, "")
+    assert "10-mr.yaml:3" in refused.err
+    (tmp_path / "out" / "10-mr.yaml").write_bytes(RULE.replace("MR}", "{in: [MR]}}").encode())
+    assert run("publish", tmp_path / "out", "--author", "bert", "--reason", "second", "--base", "1").status == 0
+    assert "+when: {Modality: {in: [MR]}}" in run("diff", "1", "2").out
+    late = run("publish", tmp_path / "mine", "--author", "anna", "--reason", "late", "--base", "1")
+    assert late.status == 2
+    assert "bert published 2" in late.err
+    assert "publication 3" in run("rollback", "1", "--author", "anna", "--reason", "undo").out
+    history = run("history", "--json").json
+    assert [(one["number"], one["author"], one["origin"]) for one in history] == [
+        (3, "anna", "rollback"),
+        (2, "bert", "publish"),
+        (1, "anna", "publish"),
+    ]
+    assert run("diff", "1", tmp_path / "mine").out == "no difference\n"
+    assert run("export", tmp_path / "out", "2").status == 2
+    assert run("export", tmp_path / "out", "2", "--replace").status == 0
+    assert b"[MR]" in (tmp_path / "out" / "10-mr.yaml").read_bytes()
+
+
+def test_a_version_that_is_not_there_is_named(run: Run) -> None:
+    ran = run("show", "12")
+    assert ran.status == 2
+    assert "there is no publication 12" in ran.err
