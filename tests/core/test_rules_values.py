@@ -252,6 +252,23 @@ def test_what_a_model_found_is_unknown_until_it_has_found_it() -> None:
     assert decide(ask, Subject([], result_facts({"liver": {"ood": 0.9}}))).rule == ""
 
 
+def test_what_a_model_said_is_a_word_or_a_number_as_it_is_compared_with() -> None:
+    said = result_facts({"probe": {"body_part": "Knee", "quality": 3}})
+    for condition in (
+        "result.probe.body_part: knee",
+        "result.probe.body_part: {in: [knee, head]}",
+        "result.probe.body_part: {starts: kn}",
+        "result.probe.body_part: {exists: true}",
+        "result.probe.quality: 3",
+        "result.probe.quality: {at_most: 3}",
+        "result.probe.quality: {exists: true}",
+        "result.probe.sequence_type: {exists: false}",
+    ):
+        assert holds(condition, facts=said), condition
+    assert not holds("result.probe.body_part: head", facts=said)
+    assert reason("result.probe.body_part: {at_least: 3}", facts=said) == "is not a number, value 'Knee'"
+
+
 def test_a_series_without_instances_says_nothing() -> None:
     assert reason(ECHO) == "is missing"
     assert reason("EchoTime: {any: {at_least: 1}}") == "is missing"

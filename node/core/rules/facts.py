@@ -81,5 +81,6 @@ def named_fact(text: str) -> Fact | Wrong:
         return Fact(text, _TABLE[text], text in _SEVERAL, text in _IDENTIFYING)
     family, *rest = text.split(".")
     if _FAMILIES.get(family) == len(rest) + 1 and all(_PART.fullmatch(part) for part in rest):
-        return Fact(text, Kind.NUMBER)
+        # A segmentation finds numbers, a classification words: read as what it is compared with.
+        return Fact(text, Kind.ANY if family == "result" else Kind.NUMBER)
     return Wrong(f"there is no fact {text}", did_you_mean(text, _TABLE) or f"Facts are {', '.join(_TABLE)}")

@@ -46,10 +46,8 @@ class Asked:
     lists: Lists
 
     def of_kind(self, kind: Kind) -> Operand:
-        """A private attribute of unlisted type is read as what it is compared with."""
-        if self.operand.kind is Kind.ANY and isinstance(self.operand, Attribute):
-            return replace(self.operand, kind=kind)
-        return self.operand
+        """A private attribute of unlisted type, or what a model found, is read as what it is compared with."""
+        return replace(self.operand, kind=kind) if self.operand.kind is Kind.ANY else self.operand
 
     def test(self, operator: Operator, kind: Kind = Kind.TEXT) -> Test:
         return Test(self.of_kind(kind), operator, self.quantifier or Quantifier.AGREED)

@@ -122,7 +122,7 @@ def _fact(fact: Fact, value: FactValue) -> Reading:
 def _fact_value(kind: Kind, value: str | float | bool) -> Value | None:
     if kind is Kind.FLAG or isinstance(value, bool):
         return value if kind is Kind.FLAG and isinstance(value, bool) else None
-    if kind is Kind.NUMBER:
+    if kind is Kind.NUMBER or (kind is Kind.ANY and not isinstance(value, str)):
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
     if not isinstance(value, str):
         return None
