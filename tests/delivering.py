@@ -16,6 +16,7 @@ from node.adapters.database import deliveries as delivery_rows
 from node.adapters.database.ledger import Ledger
 from node.adapters.database.tables import delivery, job, result
 from node.adapters.destinations import Destination
+from node.adapters.objects import ResultFiles
 from node.core.breaker import Breaker
 from node.core.jobs import Job, MadeResult, NewJob, wait_before
 from node.core.states import JobState, SeriesState, Stage
@@ -43,7 +44,7 @@ class Site:
     def delivering(self) -> Delivering:
         if self._delivering is None:
             self._delivering = Delivering(
-                self.database, self.folder, self.destinations, self.clock, self.policies, self.groups
+                self.database, ResultFiles(self.folder), self.destinations, self.clock, self.policies, self.groups
             )
         return self._delivering
 

@@ -14,6 +14,7 @@ from node.adapters.destinations.orthanc import OrthancDestination, OrthancServer
 from node.adapters.destinations.storescu import Peer
 from node.adapters.destinations.stow import HttpServer, StowServer
 from node.adapters.destinations.tls import client_context
+from node.adapters.objects import ResultFiles
 from node.app.clock import Clock
 from node.config import DestinationSettings, Settings
 from node.core.windows import Window
@@ -21,7 +22,7 @@ from node.pipeline.delivery import Delivering
 from node.pipeline.gate import Policy, Proof
 
 
-def build_delivering(settings: Settings, database: Database, results: Path, clock: Clock) -> Delivering:
+def build_delivering(settings: Settings, database: Database, results: ResultFiles, clock: Clock) -> Delivering:
     """All destinations, their policies and groups."""
     built = [build_destination(one, settings.node.ae_title) for one in settings.destination]
     return Delivering(

@@ -12,12 +12,12 @@ import structlog
 
 from node.adapters.database import Database
 from node.adapters.database.clock import shared
-from node.adapters.files import Files
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
 from node.app.receiving import Receiving
 from node.app.roles import Role
 from node.app.serving import build_web
+from node.app.store import build_store
 from node.app.working import Working
 from node.config import Settings
 from node.errors import BadConfiguration, StoreUnavailable
@@ -46,8 +46,7 @@ class Node:
             cure = "Set it to a postgresql+psycopg:// URL that all processes share; docs/scale-out.md"
             raise BadConfiguration("database.url", f"--role {role} is for processes that share a PostgreSQL", cure)
         self._clock = self._shared_clock or clock
-        self.files = Files(settings.instances, settings.storage.low_watermark)
-        self.results = settings.results
+        self.files, self.results = build_store(settings)
         self._delivering = build_delivering(settings, self.database, self.results, self._clock)
         self._working = (
             Working(settings, self.database, self.files, self.results, self._clock, self._delivering)

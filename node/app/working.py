@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
@@ -13,6 +12,7 @@ from node.adapters.database import evidence as evidence_rows
 from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
 from node.adapters.files import Files
+from node.adapters.objects import ResultFiles
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
 from node.app.clock import Clock
 from node.app.rules import Rules
@@ -36,7 +36,13 @@ class Working:
     """Rules, clerk, Triton and workers."""
 
     def __init__(
-        self, settings: Settings, database: Database, files: Files, results: Path, clock: Clock, delivering: Delivering
+        self,
+        settings: Settings,
+        database: Database,
+        files: Files,
+        results: ResultFiles,
+        clock: Clock,
+        delivering: Delivering,
     ) -> None:
         """Build it all; nothing runs yet. Raises BadConfiguration for rules or models that are wrong."""
         self._settings, self._database, self._files, self._results = settings, database, files, results

@@ -11,10 +11,20 @@ from node.errors import BadConfiguration
 
 def check(where: str, settings: Settings) -> None:
     """Raises BadConfiguration that names the file and the key."""
+    _check_storage(where, settings)
     _check_destinations(where, settings)
     _check_sources(where, settings)
     _check_tls(where, settings)
     _check_commitment(where, settings)
+
+
+def _check_storage(where: str, settings: Settings) -> None:
+    scheme, separator, rest = settings.storage.url.partition("://")
+    if separator and (scheme != "s3" or not rest.strip("/")):
+        cure = 'Write "file:/path" or "s3://bucket/prefix"'
+        raise BadConfiguration(f"{where}: storage.url", "is neither a folder nor a bucket of S3", cure)
+    if settings.storage.endpoint and not settings.bucket:
+        raise BadConfiguration(f"{where}: storage.endpoint", "storage.url is no bucket", "Leave it out")
 
 
 _OF_ALL_DESTINATIONS = frozenset({"name", "kind", "timeout_seconds", "windows", "max_parallel", "proof"})

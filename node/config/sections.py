@@ -68,6 +68,8 @@ class DatabaseSettings(Section):
 
 class Storage(Section):
     url: str = ""  # "": data_dir/instances
+    endpoint: str = ""  # of s3://, for a server that is not Amazon's
+    copies: Bytes = 20 * 10**9  # of s3://, local ones below data_dir
     low_watermark: Bytes = 5 * 10**9
 
 

@@ -73,8 +73,17 @@ class Settings(Section):
     @property
     def results(self) -> Path:
         """Made by one process and delivered by another: they lie in the store that processes share."""
+        if self.bucket:
+            return self.node.data_dir / "copies" / "results"
         return self.instances / "results" if self.storage.url else self.node.data_dir / "results"
 
     @property
+    def bucket(self) -> str:
+        """s3://bucket/prefix; "" where bytes lie in a folder."""
+        return self.storage.url.rstrip("/") if self.storage.url.startswith("s3://") else ""
+
+    @property
     def instances(self) -> Path:
+        if self.bucket:
+            return self.node.data_dir / "copies" / "instances"
         return Path(self.storage.url.removeprefix("file:")) if self.storage.url else self.node.data_dir / "instances"

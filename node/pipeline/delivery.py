@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 
 from node.adapters.database import Database
 from node.adapters.database import jobs as rows
 from node.adapters.destinations import Destination, Outcome, Outgoing, Probing
+from node.adapters.objects import ResultFiles
 from node.core.breaker import Failure, Turn
 from node.core.jobs import Delivery, Job
 from node.core.states import DeliveryState
@@ -36,7 +36,7 @@ class Delivering:
     """What a delivery needs."""
 
     database: Database
-    results: Path
+    results: ResultFiles
     destinations: Mapping[str, Destination]
     clock: Callable[[], datetime]
     policies: Mapping[str, Policy] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class Delivering:
         return self.gate.failed(name, Failure(reason, took, asked))
 
     def _outgoing(self, one: Delivery) -> Outgoing:
-        path = self.results / one.path
+        path = self.results.path(one.path)
         return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, path, tried_before=one.attempts > 0)
 
     def _note(self, outcomes: Mapping[Delivery, Outcome], prefix: str) -> None:

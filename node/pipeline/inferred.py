@@ -7,12 +7,11 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from node.adapters.files import write_whole
+from node.adapters.objects import ResultFiles
 from node.core.card import Card
 
 Labels = NDArray[np.uint8]
@@ -22,18 +21,19 @@ Labels = NDArray[np.uint8]
 class Inferred:
     """The labels of one job, in a file that counts only for the same input and the same weights."""
 
-    path: Path
+    results: ResultFiles
+    name: str
     digest: str  # of everything that the labels are a function of
 
     @classmethod
-    def of(cls, folder: Path, card: Card, inputs_sha256: str, volume_key: str) -> Inferred:
+    def of(cls, results: ResultFiles, folder: str, card: Card, inputs_sha256: str, volume_key: str) -> Inferred:
         parts = (card.name, card.version, card.weights.sha256, card.sha256, inputs_sha256, volume_key)
-        return cls(folder / "labels.npz", hashlib.sha256("\x1f".join(parts).encode()).hexdigest())
+        return cls(results, f"{folder}/labels.npz", hashlib.sha256("\x1f".join(parts).encode()).hexdigest())
 
     def find(self) -> Labels | None:
         """The labels that an earlier attempt kept; None when there are none for this input."""
         try:
-            with np.load(BytesIO(self.path.read_bytes()), allow_pickle=False) as kept:
+            with np.load(BytesIO(self.results.path(self.name).read_bytes()), allow_pickle=False) as kept:
                 if str(kept["digest"]) != self.digest:
                     return None
                 return np.asarray(kept["labels"], np.uint8)
@@ -44,8 +44,8 @@ class Inferred:
         """Durable on return, whole or not at all."""
         content = BytesIO()
         np.savez_compressed(content, labels=labels, digest=np.asarray(self.digest))
-        write_whole(self.path, content.getvalue())
+        self.results.keep(self.name, content.getvalue())
 
     def drop(self) -> None:
         """The results are kept; nobody needs the labels any more."""
-        self.path.unlink(missing_ok=True)
+        self.results.drop(self.name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from pydicom.uid import generate_uid
 
@@ -17,6 +16,7 @@ from node.adapters.database import Database, deliveries
 from node.adapters.database import jobs as rows
 from node.adapters.database.deliveries import COMMITTED, FAILED, Promise
 from node.adapters.destinations import Committing, Destination, Findable, Outcome, Outgoing, read_back
+from node.adapters.objects import ResultFiles
 from node.core.jobs import Delivery
 from node.core.states import DeliveryState
 from node.core.status import Meaning
@@ -30,7 +30,7 @@ class Promises:
     """What storage commitment needs."""
 
     database: Database
-    results: Path
+    results: ResultFiles
     destinations: Mapping[str, Destination]
     policies: Mapping[str, Policy]
     clock: Callable[[], datetime]
@@ -112,7 +112,7 @@ class Promises:
         return ""
 
     def _outgoing(self, one: Delivery) -> Outgoing:
-        return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, self.results / one.path)
+        return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, self.results.path(one.path))
 
 
 def _asked(outcome: Outcome) -> Outcome:

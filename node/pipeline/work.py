@@ -25,8 +25,9 @@ from node.adapters.database import Database, claims, pauses
 from node.adapters.database import jobs as rows
 from node.adapters.database.series import instances
 from node.adapters.decoding import Decoder
-from node.adapters.files import Files, write_whole
+from node.adapters.files import Files
 from node.adapters.headers import read_header
+from node.adapters.objects import ResultFiles
 from node.core.card import Card
 from node.core.jobs import Finding, Job, MadeResult
 from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
@@ -76,7 +77,7 @@ class Work:
 
     database: Database
     files: Files
-    results: Path
+    results: ResultFiles
     decoder: Decoder
     models: Models
     delivery: Delivering
@@ -119,7 +120,9 @@ class Work:
             self._enter(job, Stage.INFER)
             prepared = self._prepare(job)
             pixels = self.decoder.decode(prepared.volume, prepared.paths)
-            inferred = Inferred.of(self._folder(job), prepared.card, prepared.inputs_sha256, prepared.volume.key)
+            inferred = Inferred.of(
+                self.results, _folder(job), prepared.card, prepared.inputs_sha256, prepared.volume.key
+            )
             labels = inferred.find()
             if labels is None:
                 labels = self.models.infer(
@@ -147,9 +150,6 @@ class Work:
         with suppress(StoreUnavailable):
             if not claims.still_claimed(self.database, job):
                 raise JobGoneError
-
-    def _folder(self, job: Job) -> Path:
-        return self.results / f"job-{job.id:08d}"
 
     def _prepare(self, job: Job) -> Prepared:
         card = self.models.card(job.model, job.model_version)
@@ -192,15 +192,15 @@ class Work:
         kept = []
         for kind, ds, content in zip(("SEG", "SR"), (made.seg, made.sr), encoded, strict=True):
             # Named by the claim: an attempt that was given up, and writes late, writes beside what was kept.
-            path = self._folder(job) / f"{kind.lower()}-{job.claim}.dcm"
-            digest = write_whole(path, content)
+            path = f"{_folder(job)}/{kind.lower()}-{job.claim}.dcm"
+            digest = self.results.keep(path, content)
             kept.append(
                 MadeResult(
                     kind=kind,
                     sop_class_uid=str(ds.SOPClassUID),
                     series_instance_uid=str(ds.SeriesInstanceUID),
                     sop_instance_uid=str(ds.SOPInstanceUID),
-                    path=str(path.relative_to(self.results)),
+                    path=path,
                     sha256=digest,
                     size=len(content),
                 )
@@ -208,6 +208,10 @@ class Work:
         findings = [Finding(one.number, one.label, _rounded(one.volume_ml)) for one in made.measurements]
         if not rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version):
             raise JobGoneError
+
+
+def _folder(job: Job) -> str:
+    return f"job-{job.id:08d}"
 
 
 def _demand_input(card: Card, volume: Volume, headers: Iterable[Dataset]) -> None:

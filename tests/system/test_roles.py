@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.command_line import mricore_node, settings_file
 from tests.postgresql import postgresql
 from tests.processes import PATIENCE_S, end
 from tests.replicas import Site, head_uids, heads, store
+from tests.s3 import s3
 
 _FEED = """
 [[source]]
@@ -25,14 +27,25 @@ settle_seconds = 0.2
 """
 
 
+@pytest.fixture(params=["folder", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What tells the processes where the store is that they share."""
+    if request.param == "folder":
+        yield {}
+        return
+    with s3(tmp_path) as server:
+        yield server.environment
+
+
 @pytest.fixture
 def site(tmp_path: Path, triton: EmbeddedTriton) -> Iterator[Site]:
     with postgresql() as url:
         yield Site(tmp_path, url, triton)
 
 
-def test_one_receives_one_works_one_shows(site: Site) -> None:
+def test_one_receives_one_works_one_shows(site: Site, storage: dict[str, str]) -> None:
     (paths,) = heads(site.folder / "sent", 1)
+    site = replace(site, environment=storage)
     with (
         site.replica("gate", "receive") as gate,
         site.replica("desk", "web") as desk,
