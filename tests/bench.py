@@ -17,6 +17,7 @@ from node.adapters.database import claims, processes
 from node.adapters.database import jobs as job_rows
 from node.adapters.database.tables import job
 from node.adapters.decoding import Decoder
+from node.adapters.objects import ResultFiles
 from node.core.completion import Policy
 from node.core.jobs import Job
 from node.core.rules import RuleSet, parse_rule_set
@@ -76,11 +77,14 @@ class Bench:
         return Work(
             database=self.store.database,
             files=self.store.files,
-            results=self.store.folder / "results",
+            results=ResultFiles(self.store.folder / "results"),
             decoder=self.decoder,
             models=cast("Models", self.models),
             delivery=Delivering(
-                self.store.database, self.store.folder / "results", {self.out.name: self.out}, self.clock
+                self.store.database,
+                ResultFiles(self.store.folder / "results"),
+                {self.out.name: self.out},
+                self.clock,
             ),
             clock=self.clock,
             device_serial_number="MRICORE",
