@@ -37,19 +37,22 @@ class Forcing:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._since_probe = 0
+        self._was_whole = self._again = False
         self._whole_s = 0.0 if _SYNCFS else float("inf")  # what one syncfs takes
         self._each_s = 0.0  # what one file takes on its own
 
     def force(self, paths: Sequence[str]) -> None:
         """Make files and their names durable; `paths` are relative to the root. Raises OSError."""
-        whole = self._is_whole_quicker(len(paths))
+        whole = self._again or self._is_whole_quicker(len(paths))
         begin = time.perf_counter()
         if whole:
             self._force_whole()
-            self._whole_s = _blend(self._whole_s, time.perf_counter() - begin)
+            if self._was_whole:  # the first one also wrote out what others had left to gather: the second tells
+                self._whole_s = _blend(self._whole_s, time.perf_counter() - begin)
         else:
             self._force_each(paths)
             self._each_s = _blend(self._each_s, (time.perf_counter() - begin) / len(paths))
+        self._again, self._was_whole = whole and not self._was_whole, whole
 
     def _is_whole_quicker(self, files: int) -> bool:
         """By what was measured; the other way is measured again the more rarely the slower it was."""
