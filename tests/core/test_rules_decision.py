@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydicom.dataset import Dataset
 
 from node.core.rules import (
@@ -118,6 +120,25 @@ def test_a_tag_neither_takes_a_series_nor_ends_the_search() -> None:
     assert decided(tag, HEAD).rule == "rule-1"
     assert decided(tag, HEAD).priority is Priority.ROUTINE
     assert not decided(tag).taken
+
+
+def test_notices_are_kept_with_the_rule_that_asked_and_settle_nothing() -> None:
+    tell = "when: {Modality: MR}\nthen: [{notify: {to: [radiology, research], say: a new series}}]\n"
+    decision = decided(tell, HEAD[:-2] + ", {notify: pacs-team}]\n")
+    assert decision.rule == "rule-1"
+    assert [(one.to, one.text, one.rule) for one in decision.notices] == [
+        (("radiology", "research"), "a new series", "rule-0"),
+        (("pacs-team",), "", "rule-1"),
+    ]
+    assert not decided(tell).taken
+    assert decided("when: {Modality: CT}\nthen: [{notify: radiology}]\n").notices == ()
+
+
+def test_of_several_deadlines_the_shortest_counts() -> None:
+    early, late = HEAD + "stop: false\ndeadline: 30 min\n", TUMOUR + "deadline: 4 h\n"
+    assert decided(early, late).deadline == timedelta(minutes=30)
+    assert decided(late).deadline == timedelta(hours=4)
+    assert decided(HEAD).deadline is None
 
 
 def test_an_inactive_rule_is_never_tried() -> None:

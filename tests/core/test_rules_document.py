@@ -88,5 +88,5 @@ def test_a_mistake_is_told_as_its_row_says(row: list[str]) -> None:
 
 def test_the_rule_files_on_the_page_are_a_rule_set_without_a_mistake() -> None:
     blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == PAGE.count("```yaml") == 5
+    assert len(blocks) == PAGE.count("```yaml") == 6
     assert check_rule_set(dict(blocks), models=["mri_core_head"], destinations=["pacs"]) == ()

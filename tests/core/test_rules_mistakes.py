@@ -35,6 +35,11 @@ def told(text: str, **files: str) -> list[str]:
         (rule(then="[hold, {infer: m}]"), "10.yaml:3: a rule cannot hold and infer at once. Make two rules of it"),
         (rule(then="[{infer: m}, {infer: m@2}]"), "10.yaml:3: the same model is asked twice for the same volume."),
         (rule(then="[hold]", stop="false"), "10.yaml:4: a rule that holds or ignores a series ends the search."),
+        (rule(deadline="soon"), "10.yaml:4: deadline takes a time. Write it like `deadline: 30 min`"),
+        (rule(deadline="0 min"), "10.yaml:4: deadline is longer than nothing and at most 30 days"),
+        (rule(then="[{infer: m}, {notify: {to: []}}]"), "10.yaml:3: a list holds plain values. Write `[HEAD, BRAIN]`"),
+        (rule(then="[{infer: m}, {notify: {sai: x, to: [a]}}]"), "10.yaml:3: there is no key sai. Keys are to, say"),
+        (rule(then=f"[{{infer: m}}, {{notify: {'x' * 65}}}]"), "notify names nobody, or in more than 64 characters"),
         (rule("Modality: MR, Modality: CT"), "10.yaml:2: Modality is given twice."),
         (
             rule("seriesdescription: x"),

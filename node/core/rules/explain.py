@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from node.core.rules.conditions import All, AnyOf, Leaf, Not, Test, Verdict
 from node.core.rules.decision import HIDDEN, Decision, Outcome, is_identifying, told
+from node.core.rules.folding import shown
 from node.core.rules.operators import AtLeast, AtMost, Contains, Equals, Matches, OneOf, Starts
 from node.core.rules.reading import Known
 from node.core.rules.step import Standing
@@ -37,9 +38,20 @@ def _outcome(outcome: Outcome, show: bool) -> Iterator[str]:
         yield f"  {outcome.sentence}"
         return
     yield from _tree(outcome.verdict, 1, show)
+    yield from _parts(outcome)
     edit = smallest_edit(outcome, show_identifying=show)
     if edit:
         yield f"  would match {edit}"
+
+
+def _parts(outcome: Outcome) -> Iterator[str]:
+    binding = outcome.step.binding
+    if binding is None:
+        return
+    found = dict(binding.series)
+    for need in outcome.rule.needs:
+        uid = found.get(need.name)
+        yield f"  {need.name}: series {shown(uid)}" if uid is not None else f"  {need.name}: no series yet"
 
 
 def _tree(verdict: Verdict, depth: int, show: bool) -> Iterator[str]:

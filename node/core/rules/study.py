@@ -69,13 +69,17 @@ class Binding:
         """Whether the asking series carries the job: it meets the first need."""
         return bool(self.series) and self.series[0][1] == self.own
 
+    @property
+    def _end(self) -> str:
+        return f"{self.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
     def sentence(self, missing: Missing) -> str:
         """Where the study stands, for people."""
         lacking = " and ".join(self.missing)
         if not self.part:
             return "other series of the study meet its needs"
         if self.waiting:
-            return f"the series is the {self.part} of its study; waiting for {lacking} until {self.ends_at:%H:%M} UTC"
+            return f"the series is the {self.part} of its study; waiting for {lacking} until {self._end}"
         if self.missing and missing is Missing.HOLD:
             return f"the series is the {self.part} of its study, but {lacking} did not come"
         without = f" without {lacking}" if self.missing else ""
@@ -111,17 +115,19 @@ def _fitting(rule: Rule, series: Sequence[Sibling]) -> Mapping[str, Sequence[int
 
 def _chosen(fitting: Sequence[Sequence[int]]) -> list[int | None]:
     """A place for as many needs as possible, none twice; of all such choices the first."""
-    options: list[Sequence[int]] = [list(places) for places in fitting]
-    most = _most(options)
+    most, chosen, taken = _most(fitting), list[int | None](), set[int]()
     for need, places in enumerate(fitting):
-        for place in places:
-            tried = [*options[:need], [place], *options[need + 1 :]]
-            if _most(tried) == most:
-                options[need] = [place]
-                break
-        else:
-            options[need] = []
-    return [places[0] if places else None for places in options]
+        met = len(taken) + 1
+        left = (place for place in places if place not in taken)
+        chosen.append(
+            next((place for place in left if met + _most(_without(fitting[need + 1 :], {*taken, place})) == most), None)
+        )
+        taken |= {place for place in chosen[-1:] if place is not None}
+    return chosen
+
+
+def _without(options: Sequence[Sequence[int]], taken: set[int]) -> list[list[int]]:
+    return [[place for place in places if place not in taken] for places in options]
 
 
 def _most(options: Sequence[Sequence[int]]) -> int:
