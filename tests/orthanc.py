@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from orthanc_api_client import OrthancApiClient
 
-_START_S = 60.0
+_START_S = 120.0
+_STOP_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,58 @@ def free_port() -> int:
         return int(chosen.getsockname()[1])
 
 
+class OrthancProcess:
+    """Debian's Orthanc on a folder, started and stopped as often as a test wants. Skips where it is not installed."""
+
+    def __init__(self, folder: Path) -> None:
+        program = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        if program is None:
+            pytest.skip("needs the Debian package orthanc")
+        self._program, self.folder = program, folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, settings: Mapping[str, object], alive: Callable[[], bool]) -> None:
+        """Returns when it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        storage = str(self.folder / "storage")
+        file = self.folder / "orthanc.json"
+        file.write_text(
+            json.dumps(
+                {"StorageDirectory": storage, "IndexDirectory": storage, "StableAge": 1, "Plugins": [], **settings}
+            )
+        )
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, str(file)], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+        give_up = time.monotonic() + _START_S
+        while not alive():
+            assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            assert time.monotonic() < give_up, "Orthanc does not answer"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(_STOP_S)
+
+
 @contextmanager
 def orthanc(
     folder: Path, modalities: Mapping[str, tuple[str, int]] = {}, *, ports: tuple[int, int] | None = None
 ) -> Iterator[Orthanc]:
     """Start Orthanc on a folder. `modalities` are names → (AE title, loopback port) that it may send to."""
-    program = shutil.which("Orthanc")
-    if program is None:
-        pytest.skip("needs the Debian package orthanc")
+    process = OrthancProcess(folder)
     dicom_port, http_port = ports or (free_port(), free_port())
-    folder.mkdir(parents=True, exist_ok=True)
+    client = OrthancApiClient(f"http://127.0.0.1:{http_port}")
     settings = {
         "Name": "tests",
-        "StorageDirectory": str(folder / "storage"),
-        "IndexDirectory": str(folder / "storage"),
         "DicomPort": dicom_port,
         "DicomAet": "ORTHANC",
         "DicomCheckCalledAet": False,
@@ -57,25 +96,9 @@ def orthanc(
         "HttpPort": http_port,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "StableAge": 1,
-        "Plugins": [],
     }
-    file = folder / "orthanc.json"
-    file.write_text(json.dumps(settings))
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen([program, str(file)], stdout=log, stderr=log, start_new_session=True)
     try:
-        client = OrthancApiClient(f"http://127.0.0.1:{http_port}")
-        give_up = time.monotonic() + _START_S
-        while not client.is_alive():
-            assert process.poll() is None, (folder / "log").read_text()[-2000:]
-            assert time.monotonic() < give_up, "Orthanc does not answer"
-            time.sleep(0.1)
+        process.start(settings, client.is_alive)
         yield Orthanc("ORTHANC", dicom_port, http_port, client)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(30)
+        process.stop()
