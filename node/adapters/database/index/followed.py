@@ -1,0 +1,103 @@
+"""What there is to be indexed: receipts and results of the node's database, each in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from node.adapters.database.engine import Database
+from node.adapters.database.tables import job, receipt, result
+from node.core.ledger import Disposition
+
+_LOOK_BACK = 100  # results of PostgreSQL may be committed in another order than that of their numbers
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A file that may have to be indexed."""
+
+    number: int  # in its source
+    path: str
+    sha256: str
+    size: int
+    uids: tuple[str, str, str, str]  # SOP class, SOP instance, series, study; the study's is "" where the file says it
+    job_id: int = 0
+
+
+def chains(database: Database) -> list[str]:
+    """The chains of the ledger."""
+    found: list[str] = []
+    with database.reading() as connection:
+        # One look into the key for each; DISTINCT would go over all lines.
+        while True:
+            after = found[-1] if found else ""
+            name = connection.scalar(select(func.min(receipt.c.chain)).where(receipt.c.chain > after))
+            if name is None:
+                return found
+            found.append(name)
+
+
+def receipts(
+    database: Database, chain: str, after: int, limit: int, before: datetime | None = None
+) -> tuple[int, list[Waiting]]:
+    """(number of the last line read, what it and those before it stored). `before`: nothing that came later."""
+    wanted = (
+        select(
+            receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256, receipt.c.size,
+            receipt.c.sop_class_uid, receipt.c.sop_instance_uid, receipt.c.series_instance_uid,
+            receipt.c.study_instance_uid,
+        )
+        .where(receipt.c.chain == chain, receipt.c.number > after)
+        .order_by(receipt.c.number)
+        .limit(limit)
+    )  # fmt: skip
+    if before is not None:
+        wanted = wanted.where(receipt.c.at < before)
+    with database.reading() as connection:
+        rows = connection.execute(wanted).all()
+    stored = [row for row in rows if row.disposition == Disposition.STORED.value]
+    last = rows[-1].number if rows else after
+    return last, [
+        Waiting(
+            row.number,
+            row.path,
+            row.sha256,
+            row.size,
+            (row.sop_class_uid, row.sop_instance_uid, row.series_instance_uid, row.study_instance_uid),
+        )
+        for row in stored
+    ]
+
+
+def results(database: Database, after: int, limit: int) -> list[Waiting]:
+    """Results that the node made, some of them seen before."""
+    wanted = select(result).where(result.c.id > after - _LOOK_BACK).order_by(result.c.id).limit(limit + _LOOK_BACK)
+    with database.reading() as connection:
+        rows = connection.execute(wanted).all()
+    return [
+        Waiting(
+            row.id,
+            row.path,
+            row.sha256,
+            row.size,
+            (row.sop_class_uid, row.sop_instance_uid, row.series_instance_uid, ""),
+            row.job_id,
+        )
+        for row in rows
+    ]
+
+
+def superseded(database: Database, jobs: Sequence[int]) -> set[str]:
+    """Series of results that the results of these jobs replace, or that replace them."""
+    old, new = result.alias("old"), result.alias("new")
+    wanted = (
+        select(old.c.series_instance_uid)
+        .join(job, job.c.supersedes == old.c.job_id)
+        .join(new, new.c.job_id == job.c.id)
+        .where(job.c.id.in_(jobs) | old.c.job_id.in_(jobs), old.c.series_instance_uid != new.c.series_instance_uid)
+    )
+    with database.reading() as connection:
+        return set(connection.scalars(wanted))

@@ -1,0 +1,124 @@
+"""Keeps the index up with the ledger and the results, in their order and behind the reception's back.
+
+Where it stands is in the index itself: a kill costs the batch that was being read, and that is read again.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from node.adapters.database import Database
+from node.adapters.database.index import Index, filling, followed
+from node.adapters.database.index.filling import Addition
+from node.adapters.database.index.followed import Waiting
+from node.adapters.imaging import Imaging, Indexed
+from node.core.dicomweb.attributes import Level
+from node.core.dicomweb.entry import entry
+from node.core.dicomweb.model import Json, written
+from node.errors import BadInstance
+
+_log = structlog.get_logger(__name__)
+
+BATCH = 64  # instances in one transaction of the index
+_OTHERS_FALL_BEHIND = timedelta(minutes=1)
+_RESULTS = "results"
+_STUDY = "0020000D"
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """One step after the other, by one thread."""
+
+    database: Database
+    index: Index
+    imaging: Imaging
+    path_of: Callable[[str, str], Path]  # store and name → a file on this machine
+    clock: Callable[[], datetime]
+    chain: str  # of this process; those of others are left to them, unless they fall behind
+
+    def step(self, is_stopping: Callable[[], bool] = lambda: False) -> int:
+        """Index the next batch of every source; how many rows were looked at."""
+        seen = filling.followed(self.index)
+        looked = self._results(seen.get(_RESULTS, 0), is_stopping)
+        for chain in followed.chains(self.database):
+            looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), is_stopping)
+        return looked
+
+    def _receipts(self, chain: str, after: int, is_stopping: Callable[[], bool]) -> int:
+        before = None if chain == self.chain else self.clock() - _OTHERS_FALL_BEHIND
+        last, waiting = followed.receipts(self.database, chain, after, BATCH, before)
+        if last == after:
+            return 0
+        added = self._read("instances", waiting, is_stopping)
+        if added is not None:
+            filling.add(self.index, f"ledger {chain}", last, added)
+        return last - after
+
+    def _results(self, after: int, is_stopping: Callable[[], bool]) -> int:
+        waiting = followed.results(self.database, after, BATCH)
+        absent = filling.absent(self.index, [one.uids[1] for one in waiting])
+        new = [one for one in waiting if one.uids[1] in absent][:BATCH]
+        added = self._read(_RESULTS, new, is_stopping)
+        if not new or added is None:
+            return 0
+        filling.add(self.index, _RESULTS, max(one.number for one in new), added)
+        filling.supersede(self.index, followed.superseded(self.database, [one.job_id for one in new]))
+        return len(new)
+
+    def _read(self, store: str, waiting: Sequence[Waiting], is_stopping: Callable[[], bool]) -> list[Addition] | None:
+        """None when the node stops meanwhile."""
+        found: list[Addition] = []
+        for one in waiting:
+            if is_stopping():
+                return None
+            addition = self._addition(store, one)
+            if addition.study_instance_uid:
+                found.append(addition)
+        return found
+
+    def _addition(self, store: str, one: Waiting) -> Addition:
+        sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid = one.uids
+        bulk = "/".join(
+            ("studies", study_instance_uid, "series", series_instance_uid, "instances", sop_instance_uid, "bulkdata/")
+        )
+        try:
+            path = self.path_of(store, one.path)
+            read = self.imaging.index(path, bulk)
+            if not study_instance_uid:
+                study_instance_uid = _uid(read.entry.attributes[Level.STUDY])
+                read = self.imaging.index(path, bulk.replace("studies//", f"studies/{study_instance_uid}/"))
+        except BadInstance as bad:
+            _log.warning("instance indexed by its UIDs only", sop_instance_uid=sop_instance_uid, reason=str(bad))
+            read = _unread(one)
+        return Addition(
+            sop_instance_uid,
+            sop_class_uid,
+            series_instance_uid,
+            study_instance_uid,
+            read.transfer_syntax_uid,
+            store,
+            one.path,
+            one.sha256,
+            one.size,
+            vars(read.place) if read.place else None,
+            read.document,
+            read.entry,
+        )
+
+
+def _uid(attributes: Json) -> str:
+    values = attributes.get(_STUDY, {}).get("Value", [])
+    return str(values[0])[:128] if values else ""
+
+
+def _unread(one: Waiting) -> Indexed:
+    """What the ledger knows of an instance whose header cannot be read."""
+    tags = ("00080016", "00080018", "0020000E", _STUDY)
+    header: Json = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in zip(tags, one.uids, strict=True)}
+    return Indexed(entry(header), None, "", zlib.compress(written(header)))

@@ -1,0 +1,191 @@
+"""The index answers what matching says (PS3.4 C.2.2.2), follows the ledger, and can be made again of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, update
+
+from node.adapters.database.index import Index, filling, searching
+from node.adapters.database.index.filling import Addition
+from node.adapters.database.index.tables import version
+from node.adapters.database.tables import job, result
+from node.core.dicomweb.attributes import KEYS, Level
+from node.core.dicomweb.entry import entry
+from node.core.dicomweb.matching import Fuzzy, matches
+from node.core.dicomweb.model import BASE, model
+from node.core.dicomweb.query import read_query
+from tests.archives import ServedArchive, served, served_archive
+from tests.databases import url
+from tests.receiving import encoded
+from tests.synthetic import Grid, mr_series, to_bytes, uid
+
+__all__ = ["served", "url"]
+
+_PEOPLE = [
+    ("Müller^Eva", "P1", "20240101", "101112.5"),
+    ("Mueller^Adam", "P-2", "20240102", "09"),
+    ("Yamada^Tarou=山田^太郎=やまだ^たろう", "p1", "20240103", "235959"),
+    ("O'Brien^Pat[1]", "P[1]", "20231231", ""),
+    ("", "", "", "1200"),
+    ("100%^Sure_", "50%_x\\y", "20240102", "120000.000001"),
+]
+
+
+def _addition(number: int, name: str, patient_id: str, date: str, time: str) -> Addition:
+    ds = mr_series(Grid(slices=1), name=f"person {number}")[0]
+    ds.PatientName, ds.StudyDate, ds.StudyTime, ds.AccessionNumber = name, date, time, f"A{number}"
+    found = entry(model(ds, BASE) | _raw(name, patient_id, date, time))
+    return Addition(
+        str(ds.SOPInstanceUID), str(ds.SOPClassUID), str(ds.SeriesInstanceUID), str(ds.StudyInstanceUID), "1.2",
+        "instances", "path", "", 1, None, b"", found,
+    )  # fmt: skip
+
+
+def _raw(name: str, patient_id: str, date: str, time: str) -> dict[str, object]:
+    groups = dict(zip(("Alphabetic", "Ideographic", "Phonetic"), name.split("="), strict=False))
+    values = {"00100010": groups, "00100020": patient_id, "00080020": date, "00080030": time}
+    return {tag: {"vr": "LO", "Value": [value]} for tag, value in values.items()}
+
+
+@pytest.fixture(scope="module")
+def people(url: str) -> Iterator[Index]:
+    index = Index(url.replace("node.db", "people.db"))
+    index.migrate()
+    filling.add(index, "ledger X", 6, [_addition(number, *one) for number, one in enumerate(_PEOPLE)])
+    yield index
+    index.close()
+
+
+_ASKED = st.one_of(
+    st.tuples(st.just("PatientID"), st.sampled_from(["P1", "P*", "*1", "P?2", "p1", "P[1]", "*%*", "50%_x?y", "5*"])),
+    st.tuples(
+        st.just("PatientName"),
+        st.sampled_from(
+            ["muller^eva", "MÜLLER*", "yamada*", "山田*", "*", "*[1]", "100%*", "eva", "mueller", "brien pat"]
+        ),
+    ),
+    st.tuples(st.just("StudyDate"), st.sampled_from(["20240102", "20240101-20240102", "-20240101", "20240103-"])),
+    st.tuples(st.just("StudyTime"), st.sampled_from(["10", "0900-1200", "-10", "120000.000001", "12-"])),
+)
+
+
+@given(asked=_ASKED, fuzzy=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+def test_the_database_matches_what_matching_says(people: Index, asked: tuple[str, str], fuzzy: bool) -> None:
+    query = read_query(Level.STUDY, [asked, ("fuzzymatching", str(fuzzy).lower())])
+    found = {hit.study_instance_uid for hit in searching.search(people, query).hits}
+    expected = set()
+    for number, person in enumerate(_PEOPLE):
+        one = _addition(number, *person)
+        keys = {"PatientName": person[0]} if fuzzy else {}
+        values = {path: keys.get(path, one.entry.keys[Level.STUDY][KEYS[path].column]) for path in query.matches}
+        if all(matches(match, values[path]) for path, match in query.matches.items()):
+            expected.add(one.study_instance_uid)
+        assert not fuzzy or all(isinstance(m, Fuzzy) for path, m in query.matches.items() if path == "PatientName")
+    assert found == expected
+
+
+def test_a_batch_that_is_entered_twice_is_there_once(people: Index) -> None:
+    filling.add(people, "ledger X", 6, [_addition(0, *_PEOPLE[0])])
+    query = read_query(Level.STUDY, [("PatientID", "P1")])
+    (hit,) = searching.search(people, query).hits
+    assert (hit.series_count, hit.instance_count, hit.modalities) == (1, 1, ("MR",))
+    assert filling.followed(people) == {"ledger X": 6}
+
+
+def test_pages_come_in_one_order_and_say_how_much_is_left(people: Index) -> None:
+    pages = [
+        searching.search(people, read_query(Level.STUDY, [("limit", "2"), ("offset", str(at))])) for at in (0, 2, 4)
+    ]
+    assert [page.more for page in pages] == [4, 2, 0]
+    dates = [
+        hit.attributes[Level.STUDY].get("00080020", {}).get("Value", [""])[0] for page in pages for hit in page.hits
+    ]
+    assert dates == sorted(dates, reverse=True)
+    assert len({hit.study_instance_uid for page in pages for hit in page.hits}) == len(_PEOPLE)
+
+
+def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
+    index = Index(f"sqlite:///{tmp_path / 'index.db'}")
+    index.migrate()
+    filling.add(index, "ledger X", 1, [_addition(0, *_PEOPLE[0])])
+    index.migrate()
+    assert filling.followed(index) == {"ledger X": 1}
+    with index.transaction() as connection:
+        connection.execute(update(version).values(version=0))
+    index.migrate()
+    assert filling.followed(index) == {}
+    index.close()
+
+
+def test_indexing_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    series = mr_series(Grid(slices=4), name="resumed")
+    with served_archive(tmp_path) as opened:
+        opened.keep(*series[:2])
+        for ds in series[2:]:
+            opened.store.receive(encoded(ds))
+        assert opened.indexing.step(lambda: True) > 0  # looked at, and left for the next start
+    with served_archive(tmp_path) as again:
+        again.catch_up()
+        assert len(again.get("instances").json()) == 4
+        assert again.indexing.step() == 0
+
+
+def test_an_instance_whose_header_cannot_be_read_is_there_by_its_uids(served: ServedArchive) -> None:
+    ds = mr_series(Grid(slices=1), name="unreadable")[0]
+    served.store.receive(encoded(ds))
+    path = served.store.files.path(served.store.instances()[-1].path)
+    rows = [row for row in served.store.instances() if row.sop_instance_uid == str(ds.SOPInstanceUID)]
+    path = served.store.files.path(rows[0].path)
+    path.write_bytes(b"not DICOM")
+    served.catch_up()
+    found = served.get(f"instances?SOPInstanceUID={ds.SOPInstanceUID}").json()
+    assert found[0]["0020000D"]["Value"] == [str(ds.StudyInstanceUID)]
+
+
+def _make_result(served: ServedArchive, number: int, source: str, supersedes: int | None) -> str:
+    """A SEG's stand-in of job `number`, in the results' folder and rows; its series."""
+    ds = mr_series(Grid(slices=1), name=f"result {number}")[0]
+    ds.StudyInstanceUID, ds.Modality = uid(source, "study"), "SEG"
+    path = f"job-{number}.dcm"
+    (served.results / path).write_bytes(to_bytes(ds))
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    with served.store.database.transaction() as connection:
+        connection.execute(
+            insert(job).values(
+                id=number, series_instance_uid=uid(source, "series"), version=number, rule="r", rule_set_version="1",
+                model="m", model_version="1", volume="", destinations=[], priority="normal", state="completed",
+                created_at=now, supersedes=supersedes,
+            )
+        )  # fmt: skip
+        connection.execute(
+            insert(result).values(
+                job_id=number, kind="SEG", sop_class_uid=str(ds.SOPClassUID), path=path, sha256="", size=1,
+                series_instance_uid=str(ds.SeriesInstanceUID), sop_instance_uid=str(ds.SOPInstanceUID),
+            )
+        )  # fmt: skip
+    return str(ds.SeriesInstanceUID)
+
+
+def test_results_are_found_beside_their_source_and_superseded_ones_only_by_name(served: ServedArchive) -> None:
+    served.keep(*mr_series(Grid(slices=3), name="source"))
+    study = uid("source", "study")
+    first = _make_result(served, 1, "source", None)
+    served.catch_up()
+    assert served.get(f"studies?StudyInstanceUID={study}").json()[0]["00080061"]["Value"] == ["MR", "SEG"]
+    second = _make_result(served, 2, "source", 1)
+    served.catch_up()
+
+    shown = [one["0020000E"]["Value"][0] for one in served.get(f"studies/{study}/series?Modality=SEG").json()]
+    assert shown == [second]
+    assert served.get(f"studies?StudyInstanceUID={study}").json()[0]["00201206"]["Value"] == [2]
+    assert len(served.get(f"studies/{study}/metadata").json()) == 4
+
+    assert served.get(f"studies/{study}/series/{first}/metadata").status_code == 200
+    assert len(served.get(f"studies/{study}/series?Modality=SEG&superseded=true").json()) == 2
