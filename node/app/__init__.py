@@ -5,6 +5,7 @@ roles.py         what one process of several does
 receiving.py     reception, DICOM listener and its services, feeds
 rules.py         the rules in use, and what is kept to try others on
 working.py       clerk, Triton, models, workers
+archiving.py     the index of DICOMweb, who fills it and who asks it
 serving.py       HTTP
 destinations.py  what a [[destination]] becomes
 """

@@ -12,6 +12,7 @@ import structlog
 
 from node.adapters.database import Database
 from node.adapters.database.clock import shared
+from node.app.archiving import Archiving
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
 from node.app.receiving import Receiving
@@ -55,6 +56,7 @@ class Node:
         )
         taken_up = self._working.job_created if self._working else _nothing
         self._watchdog = Watchdog(self.database, settings.process_id, self._clock, taken_up, self._look_at_the_clock)
+        self._archiving = Archiving(settings, self.database, self.files, self.results, self._clock, role)
         self._receiving: Receiving | None = None
         self._web: Web | None = None
         self.http_port = 0
@@ -78,6 +80,7 @@ class Node:
         """Start everything. Raises BadConfiguration when a port is taken or Triton cannot be started."""
         settings = self.settings
         self.database.migrate()
+        self._archiving.migrate()
         self._look_at_the_clock()
         if self._working:
             self._working.publish_rules()
@@ -86,11 +89,13 @@ class Node:
         if self.role.receives:
             wake = self._working.wake if self._working else _nothing
             self._receiving = Receiving(settings, self.database, self.files, self._clock, self._delivering, wake)
-        self._web = build_web(settings, self._health(), self._receiving.reception if self._receiving else None)
+        reception = self._receiving.reception if self._receiving else None
+        self._web = build_web(settings, self._health(), reception, self._archiving.archive)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
         if self._receiving:
             self._receiving.listen()
             self._receiving.follow()
+        self._archiving.start()
         if self._working:
             self._working.start()
 
@@ -109,6 +114,7 @@ class Node:
             self._working.stop(seconds_left)
         if self._receiving:
             self._receiving.close(seconds_left)
+        self._archiving.stop(seconds_left)
         self._leave()
         if self._web:
             self._web.stop()
@@ -116,6 +122,7 @@ class Node:
             self._receiving.reception.close()
         if self._working:
             self._working.close()
+        self._archiving.close()
         self.database.close()
 
     def _leave(self) -> None:

@@ -71,6 +71,12 @@ class Settings(Section):
         return f"sqlite:///{self.node.data_dir / 'engine.db'}" if sqlite else self.database_url
 
     @property
+    def index_url(self) -> str:
+        """Where DICOMweb's index lies: a file beside the database, so that neither waits for the other, or in it."""
+        sqlite = self.database_url.startswith("sqlite")
+        return f"sqlite:///{self.node.data_dir / 'index.db'}" if sqlite else self.database_url
+
+    @property
     def results(self) -> Path:
         """Made by one process and delivered by another: they lie in the store that processes share."""
         if self.bucket:
