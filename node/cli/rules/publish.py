@@ -12,6 +12,7 @@ from node.adapters.database.rules import Publication
 from node.adapters.rule_files import read_rule_files
 from node.cli import config_option, json_option, tables
 from node.cli.rules.opening import author_option, base_option, opened, reason_option
+from node.pipeline.rule_sets.trials import summary
 from node.pipeline.rule_sets.versions import DIRECTORY, PUBLISH, Change
 
 
@@ -29,7 +30,13 @@ def publish(directory: Path, author: str, reason: str, base: str | None, config:
     """
     with opened(config) as (settings, versions):
         origin = DIRECTORY if directory.resolve() == settings.rules.directory.resolve() else PUBLISH
-        done = versions.publish(read_rule_files(directory), Change(author, reason), base=base, origin=origin)
+        done = versions.publish(
+            read_rule_files(directory),
+            Change(author, reason),
+            base=base,
+            origin=origin,
+            foretold=lambda version, in_use: summary(versions.database, version, in_use),
+        )
     click.echo(told(done))
 
 

@@ -72,11 +72,12 @@ class Versions:
         *,
         base: str | None = None,
         origin: str = PUBLISH,
-        foretold: Callable[[str], Foretold | None] = lambda _version: None,
+        foretold: Callable[[str, str], Foretold | None] = lambda _version, _in_use: None,
     ) -> Publication | Proposal:
         """Put files into use, or propose them where a second person has to approve.
 
-        `base` is what they were made from, as number or version; without it, what is in use now. Raises
+        `base` is what they were made from, as number or version; without it, what is in use now. `foretold` knows
+        what a trial said of a version beside what is in use. Raises
         BadConfiguration for the first error in them, Overtaken when somebody published since `base`, NoSuch.
         """
         last = self._unchanged_since(base)
@@ -84,15 +85,16 @@ class Versions:
         if last and last.version == version:
             raise Usage(f"{version[:12]} is in use already (publication {last.number}): there is nothing to publish")
         number = last.number if last else 0
+        told = foretold(version, last.version) if last else None
         if self.approval and number:
             waiting = (one for one in proposals.waiting(self.database) if (one.version, one.base) == (version, number))
             if there := next(waiting, None):
                 return there
             return proposals.propose(
                 self.database, version, number, author=change.author, reason=change.reason, origin=origin,
-                simulation=foretold(version), now=self.clock()
+                simulation=told, now=self.clock()
             )  # fmt: skip
-        new = ToPublish(version, change.author, change.reason, origin, simulation=foretold(version))
+        new = ToPublish(version, change.author, change.reason, origin, simulation=told)
         return rows.publish(self.database, new, number, self.clock())
 
     def approve(self, proposal_id: int, by: str) -> Publication:
