@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from node.cli.models.bench import bench
 from node.cli.models.build import build
 from node.cli.models.export import export
 from node.cli.models.inspect import inspect
@@ -16,5 +17,5 @@ def models() -> None:
     """The models of the repository (triton.models), and the way of a checkpoint into it."""
 
 
-for _command in (listing, verify, inspect, export, build):
+for _command in (listing, verify, inspect, export, build, bench):
     models.add_command(_command)
