@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
 from node.adapters.association import RemoteAE
-from node.adapters.database import Database
+from node.adapters.database import Database, leases
 from node.adapters.database import evidence as evidence_rows
 from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
@@ -24,8 +25,9 @@ from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.evidence import Evidence, SourceQueries
 from node.pipeline.models import Models
+from node.pipeline.retention import Retention
 from node.pipeline.work import Work
-from node.worker import Carrier, Clerk, Loop, ModelKeeper, Worker
+from node.worker import Carrier, Clerk, Housekeeper, Loop, ModelKeeper, Worker
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ class Working:
         self._workers = self._built_workers()
         self._carrier = self._built_carrier()
         self._keeper = ModelKeeper(self.models, clock, self._revive)
+        self._housekeeper = Housekeeper(database, self._retention(), clock, self._tidies_alone)
 
     @property
     def wake(self) -> Callable[[], None]:
@@ -71,6 +74,7 @@ class Working:
         if self._triton:
             self._start_triton(self._triton)
         self._keeper.start()
+        self._housekeeper.start()
         for loop in [self._carrier] if self._carrier else self._workers:
             loop.start()
 
@@ -92,7 +96,23 @@ class Working:
         self._decoder.close()
 
     def _loops(self) -> list[Loop]:
-        return [self._clerk, self.rules.keeper, self._keeper, *([self._carrier] if self._carrier else self._workers)]
+        keepers = [self.rules.keeper, self._keeper, self._housekeeper]
+        return [self._clerk, *keepers, *([self._carrier] if self._carrier else self._workers)]
+
+    def _retention(self) -> Retention:
+        storage = self._settings.storage
+        return Retention(
+            self._database,
+            self._files,
+            self._results,
+            self._settings.results,
+            self._clock,
+            keep=timedelta(days=storage.keep_days) if storage.keep_days else None,
+            wanted_free=None if self._settings.bucket else storage.low_watermark,  # copies make room themselves
+        )
+
+    def _tidies_alone(self) -> bool:
+        return leases.hold(self._database, "retention", self._settings.process_id)
 
     def _start_triton(self, triton: EmbeddedTriton) -> None:
         try:

@@ -71,6 +71,7 @@ class Storage(Section):
     endpoint: str = ""  # of s3://, for a server that is not Amazon's
     copies: Bytes = 20 * 10**9  # of s3://, local ones below data_dir
     low_watermark: Bytes = 5 * 10**9
+    keep_days: float = Field(14, ge=0)  # after all was delivered; 0: as long as there is room
 
 
 class Triton(Section):

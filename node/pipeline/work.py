@@ -154,6 +154,8 @@ class Work:
     def _prepare(self, job: Job) -> Prepared:
         card = self.models.card(job.model, job.model_version)
         stored = instances(self.database, job.series_instance_uid)
+        if gone := max((one.removed_at for one in stored if one.removed_at), default=None):
+            raise NotProcessable(f"images of the series were removed at {gone:%Y-%m-%d %H:%M} UTC (storage.keep_days)")
         headers = {one.sop_instance_uid: read_header(self.files.path(one.path)) for one in stored}
         read = [header.facts for header in headers.values()]
         wanted = card.input

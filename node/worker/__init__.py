@@ -3,10 +3,22 @@
 from node.worker.carrier import Carrier
 from node.worker.clerk import Clerk
 from node.worker.header_keeper import HeaderKeeper
+from node.worker.housekeeper import Housekeeper
 from node.worker.loop import Loop
 from node.worker.model_keeper import ModelKeeper
 from node.worker.reporter import Reporter
 from node.worker.watchdog import SILENT_S, Watchdog
 from node.worker.worker import Worker
 
-__all__ = ["SILENT_S", "Carrier", "Clerk", "HeaderKeeper", "Loop", "ModelKeeper", "Reporter", "Watchdog", "Worker"]
+__all__ = [
+    "SILENT_S",
+    "Carrier",
+    "Clerk",
+    "HeaderKeeper",
+    "Housekeeper",
+    "Loop",
+    "ModelKeeper",
+    "Reporter",
+    "Watchdog",
+    "Worker",
+]

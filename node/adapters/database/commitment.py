@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.service_tables import commitment
-from node.adapters.database.tables import instance, receipt
+from node.adapters.database.tables import instance, receipt, series
 from node.core.ledger import Disposition
 from node.core.storage_commitment import Reference, Request
 
@@ -52,6 +52,7 @@ def keep(database: Database, calling_ae: str, request: Request, at: datetime) ->
         if not connection.execute(update(commitment).where(mine).values(**values)).rowcount:
             row = {"calling_ae": calling_ae, "transaction_uid": request.transaction_uid, **values}
             connection.execute(insert(commitment), row)
+        _promise(connection, request)
 
 
 def next_open(database: Database, now: datetime) -> Open | None:
@@ -83,6 +84,15 @@ def note(database: Database, one: Open, state: str, answer: str, next_try_at: da
             .where(mine)
             .values(state=state, answer=answer, attempts=one.attempts + 1, next_try_at=next_try_at)
         )
+        if state == REPORTED:
+            _promise(connection, one.request)
+
+
+def _promise(connection: Connection, request: Request) -> None:
+    """Whoever asked may have no copy any more: what was referenced is never removed."""
+    for uids in _portions([one.sop_instance_uid for one in request.references]):
+        mine = select(instance.c.series_instance_uid).where(instance.c.sop_instance_uid.in_(uids))
+        connection.execute(update(series).where(series.c.series_instance_uid.in_(mine)).values(promised=1))
 
 
 def stored(database: Database, sop_instance_uids: Sequence[str]) -> dict[str, Stored]:

@@ -29,6 +29,7 @@ class StoredInstance:
     path: str  # relative to the store
     received_at: datetime
     facts: Mapping[str, object] | None  # core.dicom.to_json; None until somebody read the header
+    removed_at: datetime | None = None  # when its bytes went
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _instances(connection: Connection, series_instance_uid: str) -> tuple[Stored
             row.path,
             row.received_at,
             row.facts,
+            row.removed_at,
         )
         for row in rows
     )
@@ -266,8 +268,11 @@ def _predecessor(connection: Connection, seen: WaitingSeries, new: NewJob) -> in
 
 
 def missing_files(database: Database, root: Path) -> list[str]:
-    """Paths of acknowledged instances whose file is missing or holds fewer bytes than were received."""
-    wanted = select(instance.c.path, instance.c.size)
+    """Paths of acknowledged instances whose file is missing or holds fewer bytes than were received.
+
+    What retention removed is not missing.
+    """
+    wanted = select(instance.c.path, instance.c.size).where(instance.c.removed_at.is_(None))
     missing: list[str] = []
     with database.reading() as connection:
         for row in connection.execution_options(yield_per=1000).execute(wanted):

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -79,6 +80,12 @@ receipt = Table(
     Index(None, "series_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "sop_instance_uid"),
+    Index(
+        None,
+        "path",
+        sqlite_where=text("disposition = 'conflict'"),
+        postgresql_where=text("disposition = 'conflict'"),
+    ),
 )
 
 instance = Table(
@@ -94,6 +101,8 @@ instance = Table(
     Column("path", String(200), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("facts", JSON(none_as_null=True)),  # core.dicom.Facts; read from the file when the series is judged
+    Column("removed_at", Moment),  # when its bytes went; the row stays
+    Index(None, "path"),
     Index(None, "series_instance_uid"),
     Index(None, "study_instance_uid"),
 )
@@ -123,6 +132,9 @@ series = Table(
     Column("accession_number", Text, nullable=False, default=""),
     Column("study_date", String(16), nullable=False, default=""),
     Column("study_description", Text, nullable=False, default=""),
+    Column("removed_at", Moment),  # when its bytes went; null again when a late instance came
+    Column("promised", Integer, nullable=False, default=0, server_default="0"),  # 1: by storage commitment
+    Index(None, "removed_at", "completed_at"),
     Index(None, "study_instance_uid"),
     Index(None, "patient_id"),
     Index(None, "accession_number"),
@@ -214,6 +226,7 @@ result = Table(
     Column("path", String(200), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("removed_at", Moment),  # when its bytes went; the row stays
     UniqueConstraint("job_id", "kind"),
     Index(None, "sop_instance_uid"),
 )

@@ -1,0 +1,103 @@
+"""Bytes that are removed while their rows stay: what is settled, and files that no row names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, insert, select, update
+
+from node.adapters.database.engine import Database
+from node.adapters.database.tables import change, instance, job, receipt, result, series
+from node.core.ledger import Disposition
+from node.core.retention import Stored, is_settled
+from node.core.states import OPEN_JOBS, JobState, SeriesState
+
+_SETTLED_JOBS = (JobState.COMPLETED, JobState.SUPERSEDED)
+
+
+def oldest(database: Database, most: int) -> list[Stored]:
+    """Series that may be settled and whose bytes are there, the longest complete first."""
+    unsettled = exists(
+        select(job.c.id).where(
+            job.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(_SETTLED_JOBS)
+        )
+    )
+    wanted = (
+        select(series)
+        .where(
+            series.c.removed_at.is_(None),
+            series.c.state.in_((SeriesState.ROUTED, SeriesState.FILTERED)),
+            series.c.promised == 0,
+            ~unsettled,
+        )
+        .order_by(series.c.completed_at)
+        .limit(most)
+    )
+    with database.reading() as connection:
+        return [_stored(connection, row) for row in connection.execute(wanted).all()]
+
+
+def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple[list[str], list[str]] | None:
+    """Note that the bytes of a series are gone, and say which files may go now: instances, results.
+
+    None when something happened to it meanwhile: nothing was written, and every file stays.
+    """
+    mine = series.c.series_instance_uid == one.series_instance_uid
+    with database.transaction() as connection:
+        row = connection.execute(select(series).where(mine).with_for_update()).first()
+        if row is None or row.removed_at is not None or not is_settled(_stored(connection, row)):
+            return None
+        connection.execute(update(series).where(mine).values(removed_at=now))
+        instances = _remove(connection, instance, instance.c.series_instance_uid == one.series_instance_uid, now)
+        jobs = select(job.c.id).where(job.c.series_instance_uid == one.series_instance_uid)
+        results = _remove(connection, result, result.c.job_id.in_(jobs), now)
+        said = {"at": now, "actor": "retention", "series_instance_uid": one.series_instance_uid}
+        connection.execute(insert(change), {**said, "state": row.state, "reason": reason})
+        return instances, results
+
+
+def named(database: Database, paths: Sequence[str]) -> set[str]:
+    """Those of these instance files that a row counts on: in use, or kept beside what came first."""
+    in_use = select(instance.c.path).where(instance.c.path.in_(paths), instance.c.removed_at.is_(None))
+    beside = select(receipt.c.path).where(receipt.c.path.in_(paths), receipt.c.disposition == Disposition.CONFLICT)
+    with database.reading() as connection:
+        return {*connection.scalars(in_use), *connection.scalars(beside)}
+
+
+def named_results(database: Database, paths: Sequence[str]) -> set[str]:
+    """Those of these result files that a row counts on."""
+    in_use = select(result.c.path).where(result.c.path.in_(paths), result.c.removed_at.is_(None))
+    with database.reading() as connection:
+        return set(connection.scalars(in_use))
+
+
+def open_jobs(database: Database, ids: Collection[int]) -> set[int]:
+    """Those of these jobs that may still write files."""
+    with database.reading() as connection:
+        return set(connection.scalars(select(job.c.id).where(job.c.id.in_(ids), job.c.state.in_(OPEN_JOBS))))
+
+
+def _remove(connection: Connection, table: Table, of: ColumnElement[bool], now: datetime) -> list[str]:
+    there = of & table.c.removed_at.is_(None)
+    paths = list(connection.scalars(select(table.c.path).where(there)))
+    connection.execute(update(table).where(there).values(removed_at=now))
+    return paths
+
+
+def _stored(connection: Connection, row: Row[tuple[object, ...]]) -> Stored:
+    jobs = connection.execute(
+        select(job.c.state, job.c.finished_at).where(job.c.series_instance_uid == row.series_instance_uid)
+    ).all()
+    size = connection.scalar(
+        select(func.sum(instance.c.size)).where(instance.c.series_instance_uid == row.series_instance_uid)
+    )
+    moments = [row.last_at, row.completed_at, *(one.finished_at for one in jobs)]
+    return Stored(
+        series_instance_uid=row.series_instance_uid,
+        state=SeriesState(row.state),
+        jobs=tuple(JobState(one.state) for one in jobs),
+        since=max(at for at in moments if at is not None),
+        size=int(size or 0),
+        promised=bool(row.promised),
+    )
