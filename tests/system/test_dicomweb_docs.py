@@ -1,0 +1,86 @@
+"""The examples of docs/dicomweb.md do what they show, on a whole node that received a series by STOW-RS."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from pydicom.dataset import Dataset
+
+from node.app import Node
+from node.config import Settings
+from tests.bench import until
+from tests.synthetic import Grid, mr_series, to_bytes
+
+_DOCS = Path(__file__).parents[2] / "docs" / "dicomweb.md"
+_EXAMPLES = re.findall(r"```sh\n(curl [^\n]+)\n```", _DOCS.read_text())
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("node")
+    settings = Settings.model_validate(
+        {
+            "node": {"data_dir": folder / "data"},
+            "dicom": {"port": 0},
+            "http": {"port": 0},
+            "storage": {"low_watermark": 0},
+            "triton": {"url": "grpc://127.0.0.1:9"},
+            "destination": [{"name": "pacs", "kind": "folder", "path": folder / "out"}],
+        }
+    )
+    node = Node(settings)
+    node.start()
+    try:
+        yield f"http://127.0.0.1:{node.http_port}"
+    finally:
+        node.stop()
+
+
+@pytest.fixture(scope="module")
+def received(address: str) -> Dataset:
+    step = Dataset()
+    step.ScheduledProcedureStepID = "S7"
+    series = mr_series(Grid(slices=3, rows=64, columns=64), change={"RequestAttributesSequence": [step]})
+    for ds in series:
+        answer = httpx.post(
+            f"{address}/dicom-web/studies", content=to_bytes(ds), headers={"Content-Type": "application/dicom"}
+        )
+        assert answer.status_code == 200
+
+    def all_found() -> bool:
+        found = httpx.get(f"{address}/dicom-web/instances")
+        return found.status_code == 200 and len(found.json()) == 3
+
+    until(all_found, "the series is found")
+    return series[0]
+
+
+def test_there_are_examples() -> None:
+    assert len(_EXAMPLES) >= 8
+
+
+@pytest.mark.parametrize("example", _EXAMPLES)
+def test_an_example_does_what_it_shows(address: str, received: Dataset, example: str, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("no curl")
+    named = {
+        "NODE": address,
+        "STUDY/": f"{received.StudyInstanceUID}/",
+        "SERIES/": f"{received.SeriesInstanceUID}/",
+        "/INSTANCE": f"/{received.SOPInstanceUID}",
+    }
+    for name, value in named.items():
+        example = example.replace(name, value)
+    done = subprocess.run(
+        ["bash", "-c", example.replace("curl ", "curl -sS --fail-with-body ", 1)],
+        cwd=tmp_path, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = [path.read_bytes() for path in tmp_path.iterdir()] or [done.stdout]
+    assert len(made[0]) > 100
