@@ -7,8 +7,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,27 +19,64 @@ from tests.orthanc import free_port
 _TIMEOUT_S = 120
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that may be stopped and started again."""
+
+    url: str  # of SQLAlchemy
+    port: int
+    _addresses: Sequence[str]
+    _run: _Run
+    _folder: Path
+
+    def start(self) -> None:
+        options = (
+            f"-p {self.port} -c listen_addresses={','.join(self._addresses)} -c unix_socket_directories={self._folder}"
+        )
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", str(self._folder / "cluster"), "-l", log, "-w", "-o", options, "start")
+
+    def stop(self) -> None:
+        """At once, as after a power cut; its write-ahead log brings it back."""
+        if (self._folder / "cluster" / "postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(self._folder / "cluster"), "-m", "immediate", "-w", "stop")
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """Start a server on an empty cluster; yields its SQLAlchemy URL."""
+def server(*addresses: str) -> Iterator[Server]:
+    """Start a server on an empty cluster. It listens on loopback, and on these."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs:
         pytest.skip("needs the Debian package postgresql")
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # below /tmp: the server's user must be able to enter it
-    cluster, port = folder / "cluster", free_port()
-    owner = _owner()
+    owner, port = _owner(), free_port()
     if owner:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     run = _Run(programs[-1], owner)
+    started = Server(
+        f"postgresql+psycopg://mricore@127.0.0.1:{port}/postgres", port, ("127.0.0.1", *addresses), run, folder
+    )
     try:
-        run("initdb", "-D", str(cluster), "-U", "mricore", "-A", "trust", "--no-sync", "-E", "UTF8")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-        run("pg_ctl", "-D", str(cluster), "-l", str(folder / "log"), "-w", "-o", options, "start")
-        yield f"postgresql+psycopg://mricore@127.0.0.1:{port}/postgres"
+        cluster = str(folder / "cluster")
+        run("initdb", "-D", cluster, "-U", "mricore", "-A", "trust", "--no-sync", "-E", "UTF8")
+        with (folder / "cluster" / "pg_hba.conf").open("a") as trusted:
+            trusted.writelines(f"host all all {address}/24 trust\n" for address in addresses)
+        started.start()
+        yield started
     finally:
-        if (cluster / "postmaster.pid").exists():
-            run("pg_ctl", "-D", str(cluster), "-m", "immediate", "-w", "stop")
+        started.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Its URL, where nobody stops it."""
+    with server() as started:
+        yield started.url
 
 
 def _owner() -> pwd.struct_passwd | None:

@@ -17,12 +17,19 @@ PATIENCE_S = 240.0  # a machine may be slow; a test that works never waits so lo
 
 @contextmanager
 def python(
-    arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """`python ARGUMENTS` in the repository; killed at the end if it still runs. Standard error goes to `log`."""
+    """`python ARGUMENTS` in the repository; killed at the end if it still runs. Standard error goes to `log`.
+
+    `before` stands before the command: where it runs.
+    """
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*before, sys.executable, *arguments],
             cwd=REPOSITORY,
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,

@@ -6,21 +6,32 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from node.adapters.database import Database, leases, processes, rules, series
 from node.adapters.database.clock import shared
 from node.adapters.database.engine_tables import process
 from node.adapters.database.ledger import Ledger
+from node.adapters.database.tables import series as series_table
+from node.adapters.files import Files
+from node.core.completion import Policy
+from node.core.status import SUCCESS
+from node.pipeline.completion import Completion
+from node.pipeline.reception import Reception
+from tests.bench import rules as rule_set
 from tests.clock import Clock
 from tests.databases import url
+from tests.receiving import SENDER, encoded
+from tests.synthetic import Grid, mr_series
 from tests.waiting import NOON, arrival, emptied
 
 __all__ = ["url"]
 
 LATER = NOON + timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -123,3 +134,26 @@ def test_processes_whose_clocks_differ_tell_the_same_time(database: Database) ->
     assert another.ahead - clock.ahead > timedelta(days=3600)
     own.advance(-3600)  # somebody sets the machine's clock
     assert abs(clock() - another()) < timedelta(seconds=5)
+
+
+def test_a_machine_a_minute_ahead_waits_no_shorter_for_what_one_a_minute_behind_received(
+    database: Database, tmp_path: Path
+) -> None:
+    """On SQLite there is one machine, and one clock."""
+    behind, ahead = (shared(database, Clock(datetime.now(UTC) + off)) for off in (-MINUTE, MINUTE))  # noqa: TID251
+    if behind is None or ahead is None:
+        assert database.engine.dialect.name == "sqlite"
+        return
+    for clock in (behind, ahead):
+        clock.look()
+    files = Files(tmp_path / "instances", 0)
+    reception = Reception(database, files, behind, chain="behind")
+    for ds in mr_series(Grid(slices=4)):
+        one = encoded(ds)
+        uids = (one.sop_class_uid, one.sop_instance_uid, one.transfer_syntax_uid)
+        assert reception.receive(SENDER, *uids, one.data_set).status == SUCCESS
+    reception.close()
+    policy = Policy(quiet_seconds=90, settle_seconds=90, grid_seconds=90, longest_seconds=600)
+    with database.reading() as connection:
+        (uid,) = connection.scalars(select(series_table.c.series_instance_uid)).all()
+    assert not Completion(database, files, ahead, rule_set, lambda _ae: policy).judge(uid)

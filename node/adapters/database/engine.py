@@ -16,6 +16,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from node.errors import BadConfiguration, StoreUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_SQLITE = {"timeout": 30}
+_POSTGRESQL = {  # a server that is cut off says nothing, and without these would be waited for a quarter of an hour
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+}
 _ONE_AT_A_TIME = 0x6D726902  # any number that nobody else locks
 
 
@@ -28,9 +36,8 @@ class Database:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite" and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine: Engine = create_engine(
-                parsed, pool_pre_ping=True, connect_args={"timeout": 30} if parsed.drivername == "sqlite" else {}
-            )
+            told = _SQLITE if parsed.get_backend_name() == "sqlite" else _POSTGRESQL
+            self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=dict(told))
         except (ArgumentError, NoSuchModuleError, ImportError) as wrong:
             cure = "Write sqlite:///path or postgresql+psycopg://user@host/name (pip install mricore-node[postgresql])"
             raise BadConfiguration("database.url", "is not a database that this node can open", cure) from wrong
