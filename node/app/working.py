@@ -15,6 +15,7 @@ from node.adapters.decoding import Decoder
 from node.adapters.files import Files
 from node.adapters.objects import ResultFiles
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
+from node.adapters.triton.repository import ensembles
 from node.app.clock import Clock
 from node.app.rules import Rules
 from node.config import Settings
@@ -24,6 +25,7 @@ from node.errors import BadConfiguration, ModelUnavailable
 from node.pipeline.completion import Completion
 from node.pipeline.delivery import Delivering
 from node.pipeline.evidence import Evidence, SourceQueries
+from node.pipeline.features import KeptFeatures
 from node.pipeline.models import Models
 from node.pipeline.retention import Retention
 from node.pipeline.work import Work
@@ -53,7 +55,8 @@ class Working:
         self.rules = Rules(settings, database, clock, on_disk)
         self._triton = _triton(settings, on_disk)
         self._client = _client(settings, self._triton)
-        self.models = Models(on_disk, self._client, settings.triton.deadline_seconds)
+        features = KeptFeatures(settings.node.data_dir / "features")
+        self.models = Models(on_disk, self._client, settings.triton.deadline_seconds, features)
         self._decoder = Decoder()
         self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
         self._clerk = Clerk(self._completion(), clock, self.job_created)
@@ -213,7 +216,7 @@ class Working:
 def _triton(settings: Settings, models: tuple[Model, ...]) -> EmbeddedTriton | None:
     if settings.triton.url != "embedded":
         return None
-    names = [model.card.name for model in models]
+    names = [*(model.card.name for model in models), *ensembles(settings.triton.models)]
     return EmbeddedTriton(settings.triton.models, settings.node.data_dir / "triton", models=names)
 
 

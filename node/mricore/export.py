@@ -97,7 +97,7 @@ def _example(name: str, *, floats: bool, shapes: Mapping[str, tuple[int, ...]]) 
     if name == "slices":
         slices = torch.randint(0, 4000, (2, 200, 240), dtype=torch.int32)
         return slices.to(torch.float32) if floats else slices
-    return torch.randn(2, *shapes[name], dtype=torch.float16 if name == "features" else torch.float32)
+    return torch.randn(2, *shapes[name])
 
 
 def _free(axes: str) -> dict[int, Any]:

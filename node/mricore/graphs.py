@@ -58,7 +58,7 @@ class Segmentation(Graph):
 
 
 class SegmentationHead(Graph):
-    """The same behind a shared encoder: slices and its features FP16 (N, C, g, g) to labels and probabilities."""
+    """The same behind a shared encoder: slices and its features (N, C, g, g) to labels and probabilities."""
 
     takes = ("slices", "features")
     gives = ("labels", "probabilities")
@@ -69,7 +69,7 @@ class SegmentationHead(Graph):
 
     def forward(self, slices: Tensor, features: Tensor) -> tuple[Tensor, ...]:
         _, contrast = self.ready(slices)
-        return _segmented(self.network, features.to(torch.float32), contrast, slices, self.encoding)
+        return _segmented(self.network, features, contrast, slices, self.encoding)
 
 
 def _segmented(
@@ -113,7 +113,7 @@ class Embedding(Graph):
 
 
 class SharedEncoder(Graph):
-    """Slices to the features that heads take, FP16 (N, C, g, g), and the mean token (N, width)."""
+    """Slices to the features that heads take, (N, C, g, g), and the mean token (N, width)."""
 
     gives = ("embedding", "features")
     measured = "features"
@@ -125,7 +125,7 @@ class SharedEncoder(Graph):
     def forward(self, slices: Tensor) -> tuple[Tensor, ...]:
         image, _ = self.ready(slices)
         features, vector = self.encoder.both(image)
-        return vector, features.to(torch.float16)
+        return vector, features
 
 
 class Classification(Graph):

@@ -180,7 +180,7 @@ def _probabilities(config: NetworkConfig) -> Tensor:
 
 
 def _features(config: NetworkConfig) -> Tensor:
-    return Tensor(FEATURES, "FP16", (config.embedding, config.grid, config.grid))
+    return Tensor(FEATURES, "FP32", (config.embedding, config.grid, config.grid))
 
 
 def _answers(draft: Draft) -> Tensor:

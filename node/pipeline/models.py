@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from node.adapters.triton import Model, Statistics, StillWanted, TritonClient
-from node.core.card import Card
-from node.errors import ModelUnavailable, NodeError, NotProcessable
+from node.adapters.triton.contract import LABELS, SLICES, Tensor
+from node.core.card import Card, Shared
+from node.errors import ModelFailed, ModelUnavailable, NodeError, NotProcessable
+from node.pipeline.features import Arrays, KeptFeatures, features_name
 
 _log = structlog.get_logger(__name__)
 
@@ -22,7 +26,15 @@ _NOT_ASKED = "the canary was not asked yet"
 class Models:
     """The models of one server. Nothing is inferred by a model whose canary has not passed."""
 
-    def __init__(self, models: Sequence[Model], client: TritonClient, deadline_seconds: float) -> None:
+    def __init__(
+        self,
+        models: Sequence[Model],
+        client: TritonClient,
+        deadline_seconds: float,
+        features: KeptFeatures | None = None,
+    ) -> None:
+        """`features` keeps what shared encoders said, for the other heads of the same images."""
+        self._features = features
         self._models = {model.card.name: model for model in models}
         self._client, self._deadline_seconds = client, deadline_seconds
         self._faults = dict.fromkeys(self._models, _NOT_ASKED)
@@ -89,23 +101,97 @@ class Models:
         return model.card
 
     def infer(
-        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted
-    ) -> NDArray[np.uint8]:
-        """Labels of native slices (N, H, W). Raises ModelUnavailable or ModelFailed, or what `still_wanted` raises."""
+        self, card: Card, slices: NDArray[Any], request_id: str, still_wanted: StillWanted, images: str = ""
+    ) -> NDArray[Any]:
+        """What the model says of native slices (N, H, W), one answer for each: its first output.
+
+        Labels of a segmentation, probabilities of a classification, vectors of an embedding. Slices of one value are
+        not sent: their answer is 0, background. `images` is a digest of what the slices are made of: heads that share
+        an encoder find its features by it; without it they are computed anew.
+        Raises ModelUnavailable or ModelFailed, or what `still_wanted` raises.
+        """
+        model = self._usable(card.name)
+        shown = ~blank(slices)
+        first = model.contract.outputs[0]
+        if not shown.any():
+            return _spread(first, np.zeros((0, 1), np.float32), slices, shown)
+        asking = _Asking(self._ask, request_id, still_wanted)
+        given: Arrays = {SLICES.name: slices[shown]}
+        if card.shared is not None:
+            given = {**given, **self._shared(model, card.shared, given, images, shown, asking)}
+        mine = {tensor.name: given[tensor.name] for tensor in model.contract.inputs}
+        return _spread(first, asking(model, mine, (first.name,))[first.name], slices, shown)
+
+    def takes_floats(self, card: Card) -> bool:
+        """Whether slices are modality values in float32, not whole numbers in uint16."""
+        model = self._models.get(card.name)
+        return model is not None and model.takes_floats
+
+    def _shared(
+        self, head: Model, shared: Shared, given: Arrays, images: str, shown: NDArray[np.bool_], asking: _Asking
+    ) -> Arrays:
+        """The encoder's features of the slices that are shown, computed once for all heads of these images."""
+        encoder = self._usable(shared.encoder)
+        outputs = tuple(tensor.name for tensor in encoder.contract.outputs)  # all: another head may need another
+
+        def make() -> Arrays:
+            return asking(encoder, given, outputs)
+
+        if not images or self._features is None:
+            return make()
+        return self._features.get(features_name(encoder.card, images, shown), make, asking.still_wanted)
+
+    def _usable(self, name: str) -> Model:
         with self._lock:
-            fault = self._faults.get(card.name, "")
+            fault = self._faults.get(name, "")
         if fault:
-            raise ModelUnavailable(f"{card.name} is not ready: {fault}")
+            raise ModelUnavailable(f"{name} is not ready: {fault}")
+        return self._models[name]
+
+    def _ask(
+        self, model: Model, given: Arrays, outputs: Sequence[str], request_id: str, still_wanted: StillWanted
+    ) -> dict[str, NDArray[Any]]:
         try:
-            return self._client.infer(
-                card.name,
-                card.version,
-                slices,
+            return self._client.ask(
+                model.card.name,
+                model.card.version,
+                given,
+                outputs,
                 deadline_s=self._deadline_seconds,
                 request_id=request_id,
                 still_wanted=still_wanted,
             )
         except ModelUnavailable as gone:
             # A server that comes back may be another one: the canary decides again before anything is believed.
-            self._note(card.name, str(gone))
+            self._note(model.card.name, str(gone))
             raise
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What the requests of one inference have in common."""
+
+    ask: Callable[[Model, Arrays, Sequence[str], str, StillWanted], dict[str, NDArray[Any]]]
+    request_id: str
+    still_wanted: StillWanted
+
+    def __call__(self, model: Model, given: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        return self.ask(model, given, outputs, self.request_id, self.still_wanted)
+
+
+def blank(slices: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of the slices (N, H, W) hold one value only."""
+    return np.asarray(slices.min((1, 2)) == slices.max((1, 2)), np.bool_)
+
+
+def _spread(output: Tensor, answers: NDArray[Any], slices: NDArray[Any], shown: NDArray[np.bool_]) -> NDArray[Any]:
+    """Answers of the slices that were shown, with 0 for the others. Raises ModelFailed for what is no such answer."""
+    labels = output.name == LABELS.name
+    wanted = slices.shape[1:] if labels else output.dims
+    kind = np.uint8 if labels else np.float32
+    if len(answers) and (answers.shape[1:] != tuple(wanted) or answers.dtype != kind):
+        raise ModelFailed(f"{output.name} must be {np.dtype(kind)} {wanted}, not {answers.dtype} {answers.shape[1:]}")
+    whole = np.zeros((len(slices), *wanted), kind)
+    if len(answers):
+        whole[shown] = answers
+    return whole

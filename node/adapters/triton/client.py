@@ -18,18 +18,20 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
+from tritonclient.grpc import InferenceServerClient, InferRequestedOutput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from node.adapters.triton import canary
 from node.adapters.triton.breaker import Breaker
+from node.adapters.triton.contract import LABELS, SLICES
 from node.adapters.triton.flight import Call, Done, Flight, StillWanted
-from node.adapters.triton.repository import LABELS, SLICES, Model
+from node.adapters.triton.repository import Model
 from node.adapters.triton.statistics import Statistics, read
+from node.adapters.triton.wire import Arrays, came_back, count_of, sent, wired
 from node.errors import ModelFailed, ModelUnavailable, NodeError
 
 TOKEN_HEADER = "triton-grpc-protocol-token"  # noqa: S105 # the name of a header, not a token
@@ -55,6 +57,7 @@ class _Question:
 
     model: str
     version: str
+    outputs: Sequence[str]
     ends_at: float  # of the monotonic clock
     request_id: str
 
@@ -107,12 +110,44 @@ class TritonClient:
         """
         if slices.ndim != 3 or slices.dtype != np.uint16 or not slices.size:
             raise ModelFailed(f"{model}: slices must be uint16 (N, H, W), not {slices.dtype} {slices.shape}")
+        answer = self.ask(
+            model,
+            version,
+            {SLICES.name: slices},
+            (LABELS.name,),
+            deadline_s=deadline_s,
+            request_id=request_id,
+            still_wanted=still_wanted,
+        )
+        labels = answer[LABELS.name]
+        if labels.dtype != np.uint8 or labels.shape != slices.shape:
+            found = f"{labels.dtype} {labels.shape}"
+            raise ModelFailed(f"{model}: labels for slices {slices.shape} must be uint8 of that shape, not {found}")
+        return labels
+
+    def ask(
+        self,
+        model: str,
+        version: str,
+        given: Arrays,
+        outputs: Sequence[str],
+        *,
+        deadline_s: float = 120.0,
+        request_id: str = "",
+        still_wanted: StillWanted = lambda: None,
+    ) -> dict[str, NDArray[Any]]:
+        """The outputs asked for, by name, for what the model is given: slices, features of a shared encoder, a vector.
+
+        Slices are uint16 (sent as INT32) or float32. Raises as `infer` does.
+        """
+        count = count_of(model, given)
         breaker = self._breakers[model]
         breaker.check()
         ends_at = time.monotonic() + deadline_s
-        size = min(self._slices_per_request, max(1, _REQUEST_BYTES // (4 * slices[0].size)))
-        parts = [slices[start : start + size] for start in range(0, len(slices), size)]
-        ask = _Question(model, version, ends_at, request_id)
+        a_slice = sum(wired(each[:1]).nbytes for each in given.values())
+        size = min(self._slices_per_request, max(1, _REQUEST_BYTES // max(1, a_slice)))
+        parts = [{key: each[n : n + size] for key, each in given.items()} for n in range(0, count, size)]
+        ask = _Question(model, version, outputs, ends_at, request_id)
         try:
             answers = self._ask_all(ask, parts, still_wanted)
         except ModelUnavailable:
@@ -122,7 +157,7 @@ class TritonClient:
             breaker.worked()  # the server answered
             raise
         breaker.worked()
-        return np.concatenate(answers)
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
 
     def ready(self, model: str, version: str = "", *, timeout_s: float = 2.0) -> bool:
         """Whether the server says that the model is ready. Only a canary proves it."""
@@ -132,10 +167,20 @@ class TritonClient:
             return False
 
     def canary(self, model: Model, *, deadline_s: float = 60.0) -> None:
-        """Label the canary slices. Raises ModelUnavailable, or ModelFailed for labels that differ."""
-        slices = canary.slices()
-        labels = self.infer(model.card.name, model.card.version, slices, deadline_s=deadline_s, request_id="canary")
-        canary.compare(model.card, labels, model.canary)
+        """Ask for the canary slices. Raises ModelUnavailable, or ModelFailed for an answer that differs.
+
+        A shared head is asked by way of its encoder.
+        """
+        slices: NDArray[Any] = canary.slices()
+        given: Arrays = {SLICES.name: slices.astype(np.float32) if model.takes_floats else slices}
+        if model.card.shared is not None:
+            needed = [tensor.name for tensor in model.contract.inputs if tensor.name != SLICES.name]
+            encoder = model.card.shared.encoder
+            given = {**given, **self.ask(encoder, "", given, needed, deadline_s=deadline_s, request_id="canary")}
+        first = model.contract.outputs[0].name
+        mine = {tensor.name: given[tensor.name] for tensor in model.contract.inputs}
+        said = self.ask(model.card.name, model.card.version, mine, (first,), deadline_s=deadline_s, request_id="canary")
+        canary.compare(model.card, said[first], model.canary)
 
     def statistics(self, *, timeout_s: float = 1.0) -> Sequence[Statistics]:
         """What the server counted, for every version of every model. Raises ModelUnavailable when it does not say."""
@@ -153,9 +198,9 @@ class TritonClient:
         with self._counting:
             return dict(self._in_flight)
 
-    def _ask_all(self, ask: _Question, parts: Sequence[Slices], still_wanted: StillWanted) -> list[Labels]:
+    def _ask_all(self, ask: _Question, parts: Sequence[Arrays], still_wanted: StillWanted) -> list[Arrays]:
         """All parts, a bounded number in flight; whatever ends this early ends them at the server."""
-        answers: dict[int, Labels] = {}
+        answers: dict[int, Arrays] = {}
         left, sent_after = deque(range(len(parts))), dict[int, int]()  # part → reloads before it was sent last
         with Flight() as flight:
             while len(answers) < len(parts):
@@ -166,18 +211,17 @@ class TritonClient:
                     flight.send(number, lambda done, part=parts[number]: self._send(ask, part, done))  # type: ignore[misc]
                 landed = flight.next(still_wanted)
                 if landed.fault is None:
-                    answers[landed.number] = _labels(ask.model, parts[landed.number], landed.answer)
+                    answers[landed.number] = _came_back(ask, parts[landed.number], landed.answer)
                 else:
                     self._recover(ask.model, landed.fault, sent_after[landed.number])
                     left.appendleft(landed.number)
         return [answers[number] for number in range(len(parts))]
 
-    def _send(self, ask: _Question, part: Slices, done: Done) -> Call:
+    def _send(self, ask: _Question, part: Arrays, done: Done) -> Call:
         seconds = ask.ends_at - time.monotonic()
         if seconds <= 0:
             raise ModelUnavailable(f"{ask.model}: no answer before the deadline")
-        sent = InferInput(SLICES.name, part.shape, SLICES.datatype)
-        sent.set_data_from_numpy(part.astype(np.int32))
+        inputs = sent(part)
 
         def landed(result: InferResult | None, error: InferenceServerException | None) -> None:
             self._count(ask.model, -1)
@@ -187,10 +231,10 @@ class TritonClient:
         try:
             call: Call = self._grpc.async_infer(
                 ask.model,
-                [sent],
+                inputs,
                 landed,
                 ask.version,
-                [InferRequestedOutput(LABELS.name)],
+                [InferRequestedOutput(name) for name in ask.outputs],
                 ask.request_id,
                 client_timeout=seconds,
                 timeout=int(seconds * 1e6),
@@ -223,12 +267,8 @@ class TritonClient:
                 raise ModelUnavailable(f"{model}: its process died and could not be started again") from fault
 
 
-def _labels(model: str, part: Slices, answer: InferResult | None) -> Labels:
-    labels = answer.as_numpy(LABELS.name) if answer else None
-    if labels is None or labels.dtype != np.uint8 or labels.shape != part.shape:
-        found = "nothing" if labels is None else f"{labels.dtype} {labels.shape}"
-        raise ModelFailed(f"{model}: labels for slices {part.shape} must be uint8 of that shape, not {found}")
-    return np.asarray(labels, np.uint8)
+def _came_back(ask: _Question, part: Arrays, answer: InferResult | None) -> Arrays:
+    return came_back(ask.model, ask.outputs, len(next(iter(part.values()))), answer)
 
 
 def _process_died(fault: InferenceServerException) -> bool:

@@ -56,14 +56,14 @@ def _demanded(card: Card) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple
     """Inputs, outputs, optional outputs."""
     vector = Tensor(EMBEDDING, "FP32", (_ANY,))
     if card.kind is Kind.SEGMENTATION:
-        features = (Tensor(FEATURES, "FP16", (_ANY, _ANY, _ANY)),) if card.shared else ()
+        features = (Tensor(FEATURES, "FP32", (_ANY, _ANY, _ANY)),) if card.shared else ()
         probabilities = Tensor(PROBABILITIES, "FP32", (len(card.segments), -1, -1))
         return (SLICES, *features), (LABELS,), (probabilities, *(() if card.shared else (vector,)))
     if card.kind is Kind.CLASSIFICATION:
         answers = Tensor(ANSWERS, "FP32", (sum(len(question.answers) for question in card.questions),))
         return ((vector,), (answers,), ()) if card.shared else ((SLICES,), (answers,), (vector,))
     width, shape = (card.vector.width, card.vector.features) if card.vector else (_ANY, None)
-    features = (Tensor(FEATURES, "FP16", shape),) if shape else ()
+    features = (Tensor(FEATURES, "FP32", shape),) if shape else ()
     return (SLICES,), (Tensor(EMBEDDING, "FP32", (width,)), *features), ()
 
 
