@@ -15,12 +15,13 @@ from sqlalchemy import select
 
 from node.adapters.database import claims, processes
 from node.adapters.database import jobs as job_rows
+from node.adapters.database.series import WaitingSeries
 from node.adapters.database.tables import job
 from node.adapters.decoding import Decoder
 from node.adapters.objects import ResultFiles
 from node.core.completion import Policy
 from node.core.jobs import Job
-from node.core.rules import RuleSet, parse_rule_set
+from node.core.rules import Decision, RuleSet, Subject, parse_rule_set
 from node.core.status import SUCCESS
 from node.errors import NodeError
 from node.pipeline.completion import Completion
@@ -28,6 +29,7 @@ from node.pipeline.delivery import Delivering
 from node.pipeline.models import Models
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.kept import Headers
+from node.pipeline.rule_sets.shadow import Shadow
 from node.pipeline.work import Work
 from tests.clock import Clock
 from tests.fakes import FakeDestination, FakeModels
@@ -69,8 +71,12 @@ class Bench:
             clock=self.clock,
             rule_set=self.in_use or (lambda: self.rule_set),
             policy=lambda _calling_ae: POLICY,
-            keep=Headers(self.store.database, self.clock, self.keep_headers_days).keep,
+            keep=self._keep,
         )
+
+    def _keep(self, seen: WaitingSeries, subject: Subject, decision: Decision) -> None:
+        Headers(self.store.database, self.clock, self.keep_headers_days).keep(seen, subject, decision)
+        Shadow(self.store.database, self.clock).note(seen, subject, decision)
 
     @property
     def work(self) -> Work:

@@ -8,14 +8,16 @@ import structlog
 
 from node.adapters.database import Database
 from node.adapters.database import rules as rows
+from node.adapters.database.series import WaitingSeries
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import Model
 from node.app.clock import Clock
 from node.config import Settings
-from node.core.rules import Mistake, check_rule_set
+from node.core.rules import Decision, Mistake, Subject, check_rule_set
 from node.errors import BadConfiguration
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.kept import Headers
+from node.pipeline.rule_sets.shadow import Shadow
 from node.pipeline.rule_sets.start import take_directory
 from node.pipeline.rule_sets.versions import Versions
 from node.worker import HeaderKeeper
@@ -32,6 +34,7 @@ class Rules:
         self.versions = Versions(database, clock, self._mistakes, settings.rules.approval)
         self.in_use = InUse(database)
         self.headers = Headers(database, clock, settings.rules.keep_headers_days)
+        self.shadow = Shadow(database, clock)
         self.keeper = HeaderKeeper(self.headers, clock)
 
     def arrive(self) -> None:
@@ -50,6 +53,11 @@ class Rules:
         (_log.warning if found.conflict else _log.info)("rules", reason=found.sentence)
         for mistake in self._mistakes(self.versions.files()[1]):
             _log.warning("rules", reason=str(mistake))
+
+    def keep(self, seen: WaitingSeries, subject: Subject, decision: Decision) -> None:
+        """A series was decided on: keep its headers, and put it to a draft in the shadow."""
+        self.headers.keep(seen, subject, decision)
+        self.shadow.note(seen, subject, decision)
 
     def _mistakes(self, files: Mapping[str, str]) -> tuple[Mistake, ...]:
         return check_rule_set(files, models=self._cards, destinations=self._settings.destination_names)

@@ -182,7 +182,7 @@ class Working:
             files=self._files,
             clock=self._clock,
             rule_set=self.rules.in_use,
-            keep=self.rules.headers.keep,
+            keep=self.rules.keep,
             policy=self._policy,
             known=evidence.known,
             learn=evidence.learn,

@@ -74,3 +74,11 @@ def test_a_draft_is_simulated_on_nothing_yet(tmp_path: Path, run: Run) -> None:
     assert "would change none of 0 series" in run("simulate", draft).out
     assert run("publish", draft, "--author", "anna", "--reason", "CT").status == 0
     assert run("history", "--json").json[0]["simulation"]["sentence"] == ran.json["sentence"]
+
+
+def test_a_draft_goes_into_the_shadow_and_out_again(tmp_path: Path, run: Run) -> None:
+    assert "is in the shadow" in run("shadow", folder(tmp_path / "draft")).out
+    assert "would have treated 0 of 0 series otherwise" in run("shadow", "--show").out
+    assert run("shadow", "off").out == "nothing is in the shadow\n"
+    assert run("shadow", "--show", "--json").json is None
+    assert run("shadow").status == 2

@@ -7,6 +7,7 @@ import click
 from node.cli.rules.check import check, mistakes_of
 from node.cli.rules.explain import explain_series
 from node.cli.rules.publish import approve, proposals, publish, reject, rollback
+from node.cli.rules.shadow import shadow
 from node.cli.rules.simulate import simulate
 from node.cli.rules.versions import diff, export, history, show
 
@@ -24,6 +25,6 @@ def rules() -> None:
 
 
 for _command in (
-    check, explain_series, history, show, diff, export, simulate, publish, rollback, proposals, approve, reject
+    check, explain_series, history, show, diff, export, simulate, shadow, publish, rollback, proposals, approve, reject
 ):  # fmt: skip
     rules.add_command(_command)

@@ -6,18 +6,20 @@ patient ID or a date. Aliases are refused and depth and size are bounded, so tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, MappingEndEvent, MappingStartEvent, SequenceEndEvent, SequenceStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from node.core.rules.mistakes import Report
+from node.core.rules.mistakes import Mistake, Report
 
 SIZE_AT_MOST = 64 * 1024  # characters in one rule file
 DEPTH_AT_MOST = 32
+REMEMBERED_AT_MOST = 512  # files
 
 
 class Typed(StrEnum):
@@ -79,6 +81,19 @@ _TYPED = {
 
 def read_section(text: str, report: Report) -> Section | None:
     """The file's mapping, or nothing when a mistake was reported."""
+    section, mistakes = _read(text)
+    report.mistakes += (replace(one, file=report.file) for one in mistakes)
+    return section
+
+
+@lru_cache(maxsize=REMEMBERED_AT_MOST)
+def _read(text: str) -> tuple[Section | None, tuple[Mistake, ...]]:
+    """A draft shares most of its files with what is in use: each is read once."""
+    report = Report("")
+    return _section(text, report), tuple(report.mistakes)
+
+
+def _section(text: str, report: Report) -> Section | None:
     if len(text) > SIZE_AT_MOST:
         report.error(1, f"is longer than {SIZE_AT_MOST} characters", "One rule a file")
         return None

@@ -93,14 +93,31 @@ class Answers:
         self._places: dict[int, tuple[Leaf, _Question]] = {}  # by id: a leaf is long to hash
         self._pairs: dict[tuple[int, int, int], int] = {}
         self._order: dict[int, tuple[Condition, tuple[Condition, ...]]] = {}
+        self._alike: dict[Condition, Condition] = {}
         self._table = Table(0, {})
         self._numbers: dict[str, Array] = {}
+        self._rules: dict[int, tuple[Array, Array]] = {}  # by id of the condition: where it was asked, and the answers
 
     def turn_to(self, table: Table) -> None:
         """Answer for these series from now on."""
-        self._table, self._numbers = table, {}
+        self._table, self._numbers, self._rules = table, {}, {}
         if any(len(key.subjects) > REMEMBERED_AT_MOST for key in self._keys.values()):
             self._keys, self._questions, self._places, self._pairs = {}, {}, {}, {}
+
+    def alike(self, condition: Condition) -> Condition:
+        """The first equal condition: what two rule sets share is asked once."""
+        return self._alike.setdefault(condition, condition)
+
+    def of_rule(self, condition: Condition, where: Array) -> Array:
+        """`truth`, remembered for these series. The condition is one that `alike` gave."""
+        asked, found = self._rules.get(id(condition), (None, None))
+        if asked is None or found is None:
+            found = self.truth(condition, where)
+            self._rules[id(condition)] = where.copy(), found
+        elif (more := where & ~asked).any():
+            found = np.where(more, self.truth(condition, more), found)
+            self._rules[id(condition)] = asked | more, found
+        return found
 
     def truth(self, condition: Condition, where: Array) -> Array:
         """FALSE, UNKNOWN or TRUE for every series of `where`; anything for the others.

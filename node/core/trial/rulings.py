@@ -45,7 +45,9 @@ class Rulings:
 
     def __init__(self, rule_set: RuleSet, answers: Answers, siblings: Siblings | None = None) -> None:
         self._rule_set, self._answers, self._siblings = rule_set, answers, siblings or Siblings()
-        self._rules = [(number, rule, rule.applies) for number, rule in enumerate(rule_set.rules) if rule.active]
+        self._rules = [
+            (number, rule, answers.alike(rule.applies)) for number, rule in enumerate(rule_set.rules) if rule.active
+        ]
         self._needs = [All((rule.when, need.when)) for _, rule, _ in self._rules for need in rule.needs]
         self._known: dict[bytes, int] = {}
         self._numbers: dict[Effect, int] = {}
@@ -83,7 +85,7 @@ class Rulings:
         told = np.zeros((table.rows, max(1, len(self._rules))), np.int8)
         going, together = np.ones(table.rows, bool), np.zeros(table.rows, bool)
         for column, (_, rule, applies) in enumerate(self._rules):
-            truth = self._answers.truth(applies, going)
+            truth = self._answers.of_rule(applies, going)
             matched = going & (truth == TRUE)
             told[matched, column] = TRUE
             if rule.on_unknown is OnUnknown.HOLD:

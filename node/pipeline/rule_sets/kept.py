@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from node.adapters.database import Database
+from node.adapters.database import Database, shadows
 from node.adapters.database import headers as rows
 from node.adapters.database.headers import KeptHeader
 from node.adapters.database.series import WaitingSeries
@@ -17,6 +17,7 @@ from node.core.rules import Decision, Standing, Subject
 
 _log = structlog.get_logger(__name__)
 
+_SHADOWS_AT_LEAST = 30  # days
 _LOOSE_FOR = timedelta(days=1)  # studies are still put together from rows of their own
 
 
@@ -50,6 +51,7 @@ class Headers:
         while more := rows.merge(self.database, now - _LOOSE_FOR):
             moved += more
         gone = rows.sweep(self.database, now - timedelta(days=self.days))
+        shadows.sweep(self.database, now - timedelta(days=max(self.days, _SHADOWS_AT_LEAST)))
         if gone:
             _log.info("kept headers forgotten", series=gone, reason=f"older than {self.days} days")
         return moved + gone
