@@ -55,8 +55,14 @@ def _print(line: SeriesLine) -> None:
         click.echo(f"  {moment(event.at)}  {event.what}" + (f" – {event.why}" if event.why else ""))
     for rule in line.rules:
         click.echo(f"  rule: {rule['why']}")
+    if line.tags:
+        click.echo(f"  tags: {', '.join(line.tags)}")
+    for by, recipients, text in line.notices:
+        click.echo(f"  notice to {', '.join(recipients)}: {text} ({by})")
     for job in line.jobs:
         click.echo(f"  job {job.id}: {job.model} {job.model_version} {job.state} {job.reason}".rstrip())
+        for need, uid in job.inputs:
+            click.echo(f"    {need}: series {uid}")
         for segment in job.segments:
             click.echo(f"    {segment['label']}: {segment['volume_ml']} ml")
         for kind, destination, state, answer in job.deliveries:

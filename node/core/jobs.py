@@ -21,6 +21,7 @@ class NewJob:
     destinations: tuple[str, ...]
     priority: str  # stat, routine, low
     deadline_at: datetime | None = None  # when its results are wanted
+    inputs: tuple[tuple[str, str], ...] = ()  # (need, SeriesInstanceUID) of a rule that needs several series
 
 
 @dataclass(frozen=True)

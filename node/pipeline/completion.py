@@ -11,6 +11,8 @@ from pydicom.dataset import Dataset
 
 from node.adapters.database import Database
 from node.adapters.database import series as rows
+from node.adapters.database.routing import Notice, StudyLine
+from node.adapters.database.routing import study as study_lines
 from node.adapters.database.series import StoredInstance, WaitingSeries
 from node.adapters.files import Files
 from node.adapters.headers import NOTHING, Header, read_header
@@ -18,10 +20,23 @@ from node.core import completion
 from node.core.completion import Arrivals, Known, Policy
 from node.core.dicom import Facts, from_json, to_json
 from node.core.jobs import NewJob
-from node.core.rules import Decision, Disposition, FactValue, Inference, RuleSet, Subject, decide
+from node.core.rules import (
+    Decision,
+    Disposition,
+    FactValue,
+    Inference,
+    Results,
+    RuleSet,
+    Sibling,
+    Subject,
+    decide,
+    header_facts,
+    result_facts,
+)
 from node.core.states import SeriesState
 from node.core.volume import Volume, orientation, volumes
 from node.errors import BadInstance, NotProcessable
+from node.pipeline.studies import study_facts, study_of
 
 _log = structlog.get_logger(__name__)
 
@@ -99,11 +114,15 @@ class Completion:
             return NOTHING
 
     def _route(self, seen: WaitingSeries, read: Mapping[str, Facts], evidence: str) -> bool:
-        headers = [self._header(one).ds for one in seen.instances]
-        subject, found = subject_of(
-            headers, list(read.values()), calling_ae=seen.calling_ae, called_ae=seen.called_ae, host=seen.host
-        )
-        decision = decide(self.rule_set(), subject)
+        lines, now = study_lines(self.database, seen.study_instance_uid), self.clock()
+        subject, found = self._subject(seen, read, lines)
+        own = Sibling(seen.series_instance_uid, seen.last_at, subject)
+        study = study_of(own, lines, lambda uid: self._other(uid, lines), now)
+        decision = decide(self.rule_set(), subject, study)
+        if decision.disposition is Disposition.WAIT:
+            look_at, sentence = decision.look_again_at or now + _NEVER, f"{evidence}; {decision.reason}"
+            rows.postpone_for_study(self.database, seen, look_at, sentence, now)
+            return False
         asked = decision.for_volumes(one.key for one in found) if decision.disposition is Disposition.INFER else ()
         verdict = rows.Verdict(
             state=_STATES[decision.disposition],
@@ -113,6 +132,8 @@ class Completion:
             rule=decision.rule,
             outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
             jobs=[_job(decision, inference, key, seen.last_at) for inference, key in asked],
+            tags=decision.tags,
+            notices=[Notice(one.rule, one.to, one.text) for one in decision.notices],
         )
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
@@ -128,6 +149,24 @@ class Completion:
             )
         return settled
 
+    def _subject(
+        self, seen: WaitingSeries, read: Mapping[str, Facts], lines: Sequence[StudyLine]
+    ) -> tuple[Subject, tuple[Volume, ...]]:
+        return subject_of(
+            [self._header(one).ds for one in seen.instances],
+            list(read.values()),
+            calling_ae=seen.calling_ae,
+            called_ae=seen.called_ae,
+            host=seen.host,
+            received_at=seen.last_at,
+            study=lines,
+        )
+
+    def _other(self, series_instance_uid: str, lines: Sequence[StudyLine]) -> Subject:
+        """Another series of the study."""
+        seen = rows.received(self.database, series_instance_uid)
+        return Subject([]) if seen is None else self._subject(seen, self._facts(seen), lines)[0]
+
 
 def _remembered(one: StoredInstance) -> Facts | None:
     """What was read of a header before; None when nobody did, or another release remembered it otherwise."""
@@ -138,9 +177,17 @@ def _remembered(one: StoredInstance) -> Facts | None:
 
 
 def subject_of(
-    headers: Sequence[Dataset], read: Sequence[Facts], *, calling_ae: str, called_ae: str, host: str
+    headers: Sequence[Dataset],
+    read: Sequence[Facts],
+    *,
+    calling_ae: str,
+    called_ae: str,
+    host: str,
+    received_at: datetime | None = None,
+    study: Sequence[StudyLine] = (),
+    results: Results | None = None,
 ) -> tuple[Subject, tuple[Volume, ...]]:
-    """What the rules look at, and the volumes that the series holds."""
+    """What the rules look at, and the volumes that the series holds. What is not given stays unknown to them."""
     found = _volumes(read)
     largest = max(found, key=lambda one: len(one.slices), default=None)
     values: dict[str, FactValue] = {
@@ -151,7 +198,12 @@ def subject_of(
         "series.sender": calling_ae,
         "series.sender_host": host,
         "series.called_ae": called_ae,
+        **header_facts(Subject(headers)),
+        **(study_facts(study) if study else {}),
+        **result_facts(results or {}),
     }
+    if received_at is not None:
+        values["series.received"] = f"{received_at.astimezone():%Y-%m-%dT%H:%M:%S}"
     if largest is not None:
         values["series.slices"] = len(largest.slices)
         values["series.spacing"] = largest.slice_spacing
@@ -181,4 +233,5 @@ def _job(decision: Decision, inference: Inference, key: str, last_at: datetime) 
         destinations=inference.deliver,
         priority=decision.priority.value,
         deadline_at=last_at + decision.deadline if decision.deadline else None,
+        inputs=inference.inputs,
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, true, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
+from node.adapters.database.routing import Notice, await_study, note, note_inputs
 from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
 from node.core.jobs import Lane, NewJob, rank
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
@@ -58,6 +59,8 @@ class Verdict:
     rule: str  # that settled it; "": no rule did
     outcomes: Sequence[Mapping[str, object]]
     jobs: Sequence[NewJob]
+    tags: Sequence[str] = ()
+    notices: Sequence[Notice] = ()
 
 
 def due(database: Database, now: datetime, limit: int = 20) -> list[str]:
@@ -94,24 +97,30 @@ def next_look(database: Database) -> datetime | None:
 def waiting(database: Database, series_instance_uid: str) -> WaitingSeries | None:
     """The series with its instances; None when it does not wait any more."""
     with database.reading() as connection:
-        row = connection.execute(
-            select(series).where(
-                series.c.series_instance_uid == series_instance_uid, series.c.state == SeriesState.WAITING
-            )
-        ).first()
-        if row is None:
-            return None
-        return WaitingSeries(
-            series_instance_uid=row.series_instance_uid,
-            study_instance_uid=row.study_instance_uid,
-            version=row.version,
-            calling_ae=row.calling_ae,
-            called_ae=row.called_ae,
-            host=row.host,
-            first_at=row.first_at,
-            last_at=row.last_at,
-            instances=_instances(connection, series_instance_uid),
-        )
+        return _seen(connection, series_instance_uid, series.c.state == SeriesState.WAITING)
+
+
+def received(database: Database, series_instance_uid: str) -> WaitingSeries | None:
+    """The series with its instances, whatever became of it."""
+    with database.reading() as connection:
+        return _seen(connection, series_instance_uid, true())
+
+
+def _seen(connection: Connection, uid: str, such: ColumnElement[bool]) -> WaitingSeries | None:
+    row = connection.execute(select(series).where(series.c.series_instance_uid == uid, such)).first()
+    if row is None:
+        return None
+    return WaitingSeries(
+        series_instance_uid=row.series_instance_uid,
+        study_instance_uid=row.study_instance_uid,
+        version=row.version,
+        calling_ae=row.calling_ae,
+        called_ae=row.called_ae,
+        host=row.host,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        instances=_instances(connection, uid),
+    )
 
 
 def instances(database: Database, series_instance_uid: str) -> tuple[StoredInstance, ...]:
@@ -155,6 +164,13 @@ def postpone(database: Database, seen: WaitingSeries, look_at: datetime, sentenc
         connection.execute(update(series).where(_unchanged(seen)).values(look_at=look_at, evidence=sentence))
 
 
+def postpone_for_study(
+    database: Database, seen: WaitingSeries, look_at: datetime, sentence: str, now: datetime
+) -> None:
+    """The series is complete, and waits for others of its study; `sentence` says which."""
+    await_study(database, _unchanged(seen), seen.series_instance_uid, look_at, sentence, now)
+
+
 def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datetime) -> bool:
     """Write completion, decision and jobs as one. False when an instance came meanwhile: nothing was written."""
     uid = seen.series_instance_uid
@@ -182,6 +198,7 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
         why = f"{verdict.evidence}; {verdict.reason}" if verdict.reason else verdict.evidence
         row = {"at": now, "actor": "completion", "series_instance_uid": uid, "state": verdict.state, "reason": why}
         connection.execute(insert(change), row)
+        note(connection, uid, seen.version, verdict.tags, verdict.notices, now)
         for new in verdict.jobs:
             _create(connection, seen, new, now)
         _supersede_open(connection, seen, now)
@@ -241,6 +258,7 @@ def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datet
     )
     key = created.inserted_primary_key
     if key is not None:
+        note_inputs(connection, int(key[0]), new.inputs)
         note_change(connection, int(key[0]), "completion", JobState.SCHEDULED, f"rule {new.rule}", now)
 
 

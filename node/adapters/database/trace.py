@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, or_, select
 
+from node.adapters.database import routing
 from node.adapters.database.engine import Database
 from node.adapters.database.ledger import folded
 from node.adapters.database.tables import change, decision, delivery, job, receipt, result, series
@@ -39,6 +40,7 @@ class JobLine:
     segments: Sequence[Mapping[str, object]]
     results: tuple[tuple[str, str], ...]  # kind, path relative to the results folder
     deliveries: tuple[tuple[str, str, str, str], ...]  # kind, destination, state, answer
+    inputs: tuple[tuple[str, str], ...] = ()  # need, SeriesInstanceUID: of a rule that needs several series
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class SeriesLine:
     rules: Sequence[Mapping[str, object]]  # what each rule said of the present version
     history: tuple[Event, ...]
     jobs: tuple[JobLine, ...]
+    tags: tuple[str, ...] = ()  # of the present version
+    notices: tuple[tuple[str, tuple[str, ...], str], ...] = ()  # rule, who is told, what
 
 
 def find(database: Database, text: str, limit: int = 50) -> list[SeriesLine]:
@@ -144,6 +148,8 @@ def _line(connection: Connection, uid: str) -> SeriesLine:
         rules=settled.outcomes if settled else [],
         history=_history(connection, uid),
         jobs=tuple(_job(connection, one) for one in ids),
+        tags=routing.tags_of(connection, uid, row.version),
+        notices=tuple((one.rule, one.recipients, one.text) for one in routing.notices_of(connection, uid, row.version)),
     )
 
 
@@ -182,4 +188,5 @@ def _job(connection: Connection, job_id: int) -> JobLine:
         segments=row.segments,
         results=tuple((one.kind, one.path) for one in made),
         deliveries=tuple((one.kind, one.destination, one.state, one.answer) for one in sent),
+        inputs=routing.inputs_of(connection, job_id),
     )
