@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,8 +53,12 @@ def check_canary(model: Model, beside: Path | None = None) -> None:
     canary.compare(model.card, answer(model, canary.slices(), beside), model.canary)
 
 
-def check_plan(model: Model) -> str | None:
-    """What a plan was built on, None where there is none. Raises BadConfiguration for one of other weights."""
+def check_plan(model: Model, triton: str = "", gpus: Collection[str] = ()) -> str | None:
+    """What a plan was built on, None where there is none.
+
+    `triton` is the version of the server that is to load it, `gpus` the names of this machine's; what is not known is
+    not compared. Raises BadConfiguration for a plan of other weights, for another server, or for another GPU.
+    """
     folder = model.folder / model.card.version
     if not (folder / PLAN).exists():
         return None
@@ -64,4 +70,24 @@ def check_plan(model: Model) -> str | None:
     if not isinstance(built, Mapping) or built.get("weights_sha256") != model.card.weights.sha256:
         raise BadConfiguration(str(folder / PLAN), "was built from other weights than the card's", again)
     stated = cast("Mapping[str, object]", built)
-    return f"TensorRT {stated.get('tensorrt')} on {stated.get('gpu')}"
+    for key, there in (("triton", (triton,) if triton else ()), ("gpu", gpus)):
+        if there and stated.get(key, "unknown") not in (*there, "unknown"):
+            what = f"was built for {key} {stated[key]}, here is {', '.join(sorted(set(there)))}"
+            raise BadConfiguration(str(folder / PLAN), what, again)
+    if stated.get("max_batch_size", model.contract.max_batch_size) != model.contract.max_batch_size:
+        what = f"was built for batches of {stated['max_batch_size']}, config.pbtxt says {model.contract.max_batch_size}"
+        raise BadConfiguration(str(folder / PLAN), what, again)
+    return f"TensorRT {stated.get('tensorrt')} on {stated.get('gpu')}, {stated.get('precision', 'tf32')}"
+
+
+def gpus() -> tuple[str, ...]:
+    """The names of this machine's GPUs; none where there is no nvidia-smi, or it fails."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ()
+    asked = [program, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in told.stdout.splitlines() if line.strip())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -169,48 +168,6 @@ def test_inspect_says_what_a_checkpoint_is(drafted: tuple[Path, Path], tmp_path:
     (tmp_path / "teacher.pth").write_bytes(b"no weights")
     ran = mricore_node("models", "inspect", tmp_path / "teacher.pth")
     assert (ran.status, "no checkpoint" in ran.err) == (2, True)
-
-
-def test_without_trtexec_build_says_where_to_run_it(demonstration: Path) -> None:
-    ran = mricore_node("models", "build", demonstration, "--trtexec", "no-such-trtexec")
-    assert (ran.status, "tritonserver container" in ran.err) == (2, True), ran
-
-
-TRTEXEC = """#!/bin/sh
-for argument in "$@"; do case "$argument" in
-  --saveEngine=*) echo plan > "${argument#--saveEngine=}" ;;
-  --onnx=*) test -f "${argument#--onnx=}" || exit 3 ;;
-esac; done
-echo "[I] TensorRT version: 10.9.0"
-echo "[I] Selected Device: NVIDIA L4"
-"""
-
-
-def executable(path: Path, text: str) -> Path:
-    path.write_text(text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
-
-
-def test_a_plan_is_recorded_and_belongs_to_its_weights(demonstration: Path, tmp_path: Path) -> None:
-    """With a stand-in for trtexec: no GPU is needed to see what is asked for and written down."""
-    trtexec = executable(tmp_path / "trtexec", TRTEXEC)
-    ran = mricore_node("models", "build", demonstration, "--trtexec", trtexec, "--largest", "512")
-    assert ran.status == 0, ran
-    assert "--maxShapes=slices:16x512x512" in ran.out
-    assert "plan: TensorRT 10.9.0 on NVIDIA L4" in mricore_node("models", "verify", demonstration).out
-    built = demonstration / "1" / "plan.json"
-    built.write_text(built.read_text().replace("weights_sha256", "other"))
-    ran = mricore_node("models", "verify", demonstration)
-    assert (ran.status, "built from other weights" in ran.err) == (2, True), ran
-
-
-def test_a_builder_that_fails_leaves_no_plan(demonstration: Path, tmp_path: Path) -> None:
-    trtexec = executable(tmp_path / "trtexec", '#!/bin/sh\necho "[E] no GPU"\nexit 1\n')
-    ran = mricore_node("models", "build", demonstration, "--trtexec", trtexec)
-    assert (ran.status, "[E] no GPU" in ran.err) == (1, True), ran
-    assert not (demonstration / "1" / "model.plan").exists()
-    assert not (demonstration / "1" / ".building").exists()
 
 
 def test_the_image_is_what_the_card_states() -> None:

@@ -166,6 +166,13 @@ class TritonClient:
         except InferenceServerException:
             return False
 
+    def version(self, *, timeout_s: float = 5.0) -> str:
+        """The server's release, as in 2.51.0. Raises ModelUnavailable."""
+        try:
+            return str(self._grpc.get_server_metadata(client_timeout=timeout_s).version)
+        except InferenceServerException as fault:
+            raise ModelUnavailable(f"the server at {self.url} does not say its release") from fault
+
     def canary(self, model: Model, *, deadline_s: float = 60.0) -> None:
         """Ask for the canary slices. Raises ModelUnavailable, or ModelFailed for an answer that differs.
 
