@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from node.adapters.database.tables import job as job_table
 from node.adapters.database.tables import series
 from node.adapters.objects import ResultFiles
 from node.core.states import JobState
+from node.core.status import SUCCESS
 from node.core.storage_commitment import Reference, Request
 from node.pipeline.retention import Retention
 from node.worker import Housekeeper
@@ -177,6 +179,37 @@ def test_bytes_that_differ_under_a_known_uid_are_held_and_never_swept(bench: Ben
     assert len(instances(bench)) == 2
     assert sum(retention(bench).sweep()) == 0
     assert len(instances(bench)) == 2
+
+
+def test_bytes_that_were_refused_are_kept_for_whoever_asks_why(bench: Bench) -> None:
+    one = encoded(mr_series(Grid(slices=1))[0])
+    sop_instance_uid = f"{one.sop_instance_uid}.1"  # not what the data set says
+    assert bench.store.receive(replace(one, sop_instance_uid=sop_instance_uid)).status != SUCCESS
+    (kept,) = instances(bench)
+    aged(kept, 99, bench)
+    assert sum(retention(bench).sweep()) == 0
+    assert kept.exists()
+
+
+def test_what_is_sent_again_after_its_bytes_were_removed_is_stored_again(bench: Bench) -> None:
+    delivered(bench)
+    bench.clock.advance(15 * DAYS)
+    assert retention(bench).remove_settled() == 1
+    assert instances(bench) == []
+    bench.receive([*HEAD, *HEAD])
+    assert len(instances(bench)) == 10
+    database = bench.store.database
+    assert balance(database).residue == 0
+    assert broken_chains(database) == {}
+    assert missing_files(database, bench.store.files.root) == []
+    for path in instances(bench):
+        aged(path, 99, bench)
+    assert sum(retention(bench).sweep()) == 0
+    bench.clock.advance(13 * DAYS)
+    assert retention(bench).remove_settled() == 0
+    bench.clock.advance(2 * DAYS)
+    assert retention(bench).remove_settled() == 1
+    assert instances(bench) == []
 
 
 def test_labels_of_a_job_that_waits_stay(bench: Bench) -> None:

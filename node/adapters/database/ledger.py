@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Dialect, Row, bindparam, insert, select, update
 from sqlalchemy.pool import PoolProxiedConnection
@@ -21,6 +22,7 @@ from node.errors import StoreUnavailable
 
 _TRIES = 5  # two replicas may meet at one SOP Instance UID; the loser looks again
 _CONFLICT = "the same SOP Instance UID came before with other bytes: the first stays in use"
+_AGAIN = "the same bytes came before and were removed since: they are kept again"
 _REOPENED = "an instance came after the series was complete"
 
 
@@ -92,8 +94,11 @@ class Ledger:
             if line.status == SUCCESS:
                 first = known.get(line.sop_instance_uid)
                 if first is None:
-                    known[line.sop_instance_uid] = line.sha256
-                elif first == line.sha256:
+                    known[line.sop_instance_uid] = _Known(line.sha256)
+                elif first == _Known(line.sha256, removed=True):
+                    known[line.sop_instance_uid] = _Known(line.sha256)
+                    line = replace(line, disposition=Disposition.DUPLICATE, reason=_AGAIN)
+                elif first.sha256 == line.sha256:
                     line = replace(line, disposition=Disposition.DUPLICATE, path="")
                 else:
                     line = replace(line, disposition=Disposition.CONFLICT, reason=_CONFLICT)
@@ -101,6 +106,9 @@ class Ledger:
         return lines
 
     def _store(self, connection: PoolProxiedConnection, arrivals: Sequence[Arrival], lines: Sequence[Receipt]) -> None:
+        for line in lines:
+            if line.disposition is Disposition.DUPLICATE and line.path:
+                self._store_again(connection, line)
         new = [(one, line) for one, line in zip(arrivals, lines, strict=True) if line.disposition is Disposition.STORED]
         if not new:
             return
@@ -114,6 +122,11 @@ class Ledger:
             if not self._statements.add_to_waiting.run(connection, [more]).rowcount:
                 self._open_series(connection, uid, *members[0], at)
 
+    def _store_again(self, connection: PoolProxiedConnection, line: Receipt) -> None:
+        """Its results were delivered long ago, and the bytes are the same: kept anew, and nothing to be done."""
+        self._statements.store_again.run(connection, [{"sop": line.sop_instance_uid, "file": line.path}])
+        self._statements.keep_again.run(connection, [{"uid": line.series_instance_uid, "at": line.at}])
+
     def _open_series(
         self, connection: PoolProxiedConnection, uid: str, one: Arrival, line: Receipt, at: datetime
     ) -> None:
@@ -126,6 +139,13 @@ class Ledger:
         more = {"uid": uid, "next": there[0] + 1, "at": at, "look": at + self._settle}
         statements.reopen.run(connection, [more])
         statements.note_change.run(connection, [{"at": at, "series_instance_uid": uid}])
+
+
+class _Known(NamedTuple):
+    """An instance that came before."""
+
+    sha256: str
+    removed: bool = False  # its bytes are gone
 
 
 class _Statements:
@@ -143,6 +163,18 @@ class _Statements:
             .values(last_at=bindparam("at"), look_at=bindparam("look")),
         )
 
+        self.store_again = Prepared(
+            dialect,
+            update(instance)
+            .where(instance.c.sop_instance_uid == bindparam("sop"))
+            .values(path=bindparam("file"), removed_at=None),
+        )
+        self.keep_again = Prepared(
+            dialect,
+            update(series)
+            .where(series.c.series_instance_uid == bindparam("uid"))
+            .values(last_at=bindparam("at"), removed_at=None),
+        )
         self.version = Prepared(
             dialect, select(series.c.version).where(series.c.series_instance_uid == bindparam("uid"))
         )
@@ -173,18 +205,19 @@ class _Statements:
             ),
         )
 
-    def stored(self, connection: PoolProxiedConnection, uids: Sequence[str]) -> dict[str, str]:
-        """SOP Instance UID → sha256 of those that are stored already."""
+    def stored(self, connection: PoolProxiedConnection, uids: Sequence[str]) -> dict[str, _Known]:
+        """SOP Instance UID → what is known of those that came before."""
         if not uids:
             return {}
         places = 1 << (len(uids) - 1).bit_length()  # few different statements, whatever the batch
         if places not in self._stored:
             asked = instance.c.sop_instance_uid.in_([bindparam(f"uid{place}") for place in range(places)])
-            wanted = select(instance.c.sop_instance_uid, instance.c.sha256).where(asked)
+            columns = instance.c.sop_instance_uid, instance.c.sha256, instance.c.removed_at
+            wanted = select(*columns).where(asked)
             self._stored[places] = Prepared(self._dialect, wanted)
         row = {f"uid{place}": uids[min(place, len(uids) - 1)] for place in range(places)}
         found = self._stored[places].run(connection, [row])
-        return dict(found.fetchall())
+        return {uid: _Known(sha256, removed_at is not None) for uid, sha256, removed_at in found.fetchall()}
 
 
 _INSTANCE = (

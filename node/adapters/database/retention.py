@@ -58,11 +58,14 @@ def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple
 
 
 def named(database: Database, paths: Sequence[str]) -> set[str]:
-    """Those of these instance files that a row counts on: in use, or kept beside what came first."""
+    """Those of these instance files that a row counts on: in use, kept beside what came first, or refused."""
     in_use = select(instance.c.path).where(instance.c.path.in_(paths), instance.c.removed_at.is_(None))
-    beside = select(receipt.c.path).where(receipt.c.path.in_(paths), receipt.c.disposition == Disposition.CONFLICT)
+    aside = [
+        select(receipt.c.path).where(receipt.c.path.in_(paths), receipt.c.disposition == disposition)
+        for disposition in (Disposition.CONFLICT, Disposition.REFUSED)
+    ]
     with database.reading() as connection:
-        return {*connection.scalars(in_use), *connection.scalars(beside)}
+        return {path for wanted in (in_use, *aside) for path in connection.scalars(wanted)}
 
 
 def named_results(database: Database, paths: Sequence[str]) -> set[str]:

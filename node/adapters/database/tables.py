@@ -80,11 +80,14 @@ receipt = Table(
     Index(None, "series_instance_uid"),
     Index(None, "study_instance_uid"),
     Index(None, "sop_instance_uid"),
-    Index(
-        None,
-        "path",
-        sqlite_where=text("disposition = 'conflict'"),
-        postgresql_where=text("disposition = 'conflict'"),
+    *(
+        Index(
+            f"ix_receipt_path_{disposition}",
+            "path",
+            sqlite_where=text(f"disposition = '{disposition}'"),
+            postgresql_where=text(f"disposition = '{disposition}'"),
+        )
+        for disposition in ("conflict", "refused")
     ),
 )
 

@@ -17,8 +17,10 @@ def upgrade() -> None:
     op.add_column("series", sa.Column("promised", sa.Integer(), nullable=False, server_default="0"))
     op.create_index(op.f("ix_instance_path"), "instance", ["path"])
     op.create_index(op.f("ix_series_removed_at_completed_at"), "series", ["removed_at", "completed_at"])
-    conflict = sa.text("disposition = 'conflict'")
-    op.create_index(op.f("ix_receipt_path"), "receipt", ["path"], sqlite_where=conflict, postgresql_where=conflict)
+    for disposition in ("conflict", "refused"):
+        mine = sa.text(f"disposition = '{disposition}'")
+        name = f"ix_receipt_path_{disposition}"
+        op.create_index(op.f(name), "receipt", ["path"], sqlite_where=mine, postgresql_where=mine)
     _keep_promises()
 
 
