@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node.core.card import Encoding
-from node.core.results import as_fractional, as_labelmap, encode, to_bytes
+from node.core.results import Form, Results, encode, to_bytes
 from node.core.volume import Volume, affine
 from tests.results import card, origin, volume_of
 from tests.synthetic import Grid, mr_series
@@ -71,22 +71,25 @@ def make_case(slices: int, matrix: int, folder: Path) -> Case:
 
 def ours(case: Case) -> None:
     """BINARY SEG and SR, written."""
-    made = encode(case.volume, case.sources, case.labels, case.values, origin(card(5, Encoding.LABELMAP), case.sources))
+    made = _encoded(case, Form.BINARY, Form.PLANAR)
     (case.folder / "seg.dcm").write_bytes(to_bytes(made.seg))
     (case.folder / "sr.dcm").write_bytes(to_bytes(made.sr))
 
 
 def labelmap(case: Case) -> None:
     """LABELMAP SEG, written."""
-    made = as_labelmap(case.volume, case.sources, case.labels, origin(card(5, Encoding.LABELMAP), case.sources))
-    assert made is not None
-    (case.folder / "labelmap.dcm").write_bytes(to_bytes(made))
+    (case.folder / "labelmap.dcm").write_bytes(to_bytes(_encoded(case, Form.LABELMAP).objects[Form.LABELMAP]))
 
 
 def fractional(case: Case) -> None:
     """FRACTIONAL SEG of five probabilities per voxel, written."""
-    made = as_fractional(case.volume, case.sources, case.probabilities, origin(card(5), case.sources))
-    (case.folder / "fractional.dcm").write_bytes(to_bytes(made))
+    (case.folder / "fractional.dcm").write_bytes(to_bytes(_encoded(case, Form.FRACTIONAL).objects[Form.FRACTIONAL]))
+
+
+def _encoded(case: Case, *forms: Form) -> Results:
+    made = origin(card(5, Encoding.LABELMAP), case.sources)
+    probabilities = case.probabilities if Form.FRACTIONAL in forms else None
+    return encode(case.volume, case.sources, case.labels, case.values, made, forms=forms, probabilities=probabilities)
 
 
 def highdicoms(case: Case) -> None:

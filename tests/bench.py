@@ -20,6 +20,7 @@ from node.adapters.database.tables import job
 from node.adapters.decoding import Decoder
 from node.adapters.objects import ResultFiles
 from node.core.completion import Policy
+from node.core.forms import Form
 from node.core.jobs import Job
 from node.core.rules import Decision, RuleSet, Subject, parse_rule_set
 from node.core.status import SUCCESS
@@ -58,6 +59,7 @@ class Bench:
     clock: Clock
     decoder: Decoder
     rule_set: RuleSet = field(default_factory=rules)
+    asked: dict[str, frozenset[Form]] = field(default_factory=dict)  # forms of results, by destination
     models: FakeModels = field(default_factory=FakeModels)
     out: FakeDestination = field(default_factory=lambda: FakeDestination("out"))
     keep_headers_days: int = 30
@@ -94,6 +96,7 @@ class Bench:
             ),
             clock=self.clock,
             device_serial_number="MRICORE",
+            asked=self.asked,
         )
 
     def receive(self, datasets: Sequence[Dataset]) -> None:

@@ -17,6 +17,7 @@ from node.adapters.destinations.tls import client_context
 from node.adapters.objects import ResultFiles
 from node.app.clock import Clock
 from node.config import DestinationSettings, Settings
+from node.core.forms import Form, forms_of
 from node.core.windows import Window
 from node.pipeline.delivery import Delivering
 from node.pipeline.gate import Policy, Proof
@@ -53,6 +54,17 @@ def build_destination(settings: DestinationSettings, calling_ae: str) -> Destina
         case "dicom":
             peer = Peer(one.ae_title or "", one.host, one.port, calling_ae, one.timeout_seconds, tls)
             return DicomPeer(one.name, peer, reads_back=reads_back)
+
+
+def wanted_forms(settings: Settings) -> dict[str, frozenset[Form]]:
+    """The forms of results that each destination and each group wants."""
+    asked = {one.name: forms_of(one.seg, one.sr, _extras(one)) for one in settings.destination}
+    # Members want the same: see config.mistakes
+    return asked | {group.name: asked[group.members[0]] for group in settings.destination_group}
+
+
+def _extras(one: DestinationSettings) -> list[Form]:
+    return [form for form, wants in ((Form.OVERLAY, one.overlay), (Form.GSPS, one.gsps), (Form.PDF, one.pdf)) if wants]
 
 
 def _policy(one: DestinationSettings) -> Policy:

@@ -17,6 +17,7 @@ from node.adapters.objects import ResultFiles
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
 from node.adapters.triton.repository import ensembles
 from node.app.clock import Clock
+from node.app.destinations import wanted_forms
 from node.app.rules import Rules
 from node.config import Settings
 from node.core.completion import Policy
@@ -210,6 +211,7 @@ class Working:
             delivery=self._delivering,
             clock=self._clock,
             device_serial_number=self._settings.node.ae_title,
+            asked=wanted_forms(self._settings),
         )
 
 

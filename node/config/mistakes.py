@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from node.config.sections import DestinationSettings
@@ -27,7 +28,8 @@ def _check_storage(where: str, settings: Settings) -> None:
         raise BadConfiguration(f"{where}: storage.endpoint", "storage.url is no bucket", "Leave it out")
 
 
-_OF_ALL_DESTINATIONS = frozenset({"name", "kind", "timeout_seconds", "windows", "max_parallel", "proof"})
+_FORMS = ("seg", "sr", "overlay", "gsps", "pdf")
+_OF_ALL_DESTINATIONS = frozenset({"name", "kind", "timeout_seconds", "windows", "max_parallel", "proof", *_FORMS})
 _OF_A_DESTINATION = {
     "dicom": frozenset(
         {"ae_title", "host", "port", "tls", "tls_ca", "tls_certificate", "tls_key", "commitment_seconds"}
@@ -59,6 +61,7 @@ def _check_destinations(where: str, settings: Settings) -> None:
         for member in group.members:
             if member not in {one.name for one in settings.destination}:
                 raise BadConfiguration(f"{at}.members", f"there is no destination {member}")
+        _check_forms(at, [one for one in settings.destination if one.name in group.members])
     listed = {one.ae_title for one in settings.source}
     for one in settings.destination:
         if one.proof == "commitment" and one.ae_title not in listed and settings.dicom.accept == "listed":
@@ -67,6 +70,13 @@ def _check_destinations(where: str, settings: Settings) -> None:
     names = [group.name for group in settings.destination_group]
     if len(set(names)) < len(names):
         raise BadConfiguration(f"{where}: destination_group", "two groups have one name")
+
+
+def _check_forms(at: str, members: Sequence[DestinationSettings]) -> None:
+    """Members stand in for one another: each must want the same."""
+    for key in _FORMS:
+        if len({getattr(one, key) for one in members}) > 1:
+            raise BadConfiguration(f"{at}.members", f"want different forms of results: {key} is not the same in all")
 
 
 def _check_destination(at: str, one: DestinationSettings) -> None:

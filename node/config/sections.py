@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from node.core.forms import SegChoice, SrChoice
+
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", re.IGNORECASE)
 
@@ -152,6 +154,12 @@ class DestinationSettings(Section):
     windows: tuple[Window, ...] = ()  # times of day, local, at which it is not tried
     max_parallel: int = Field(0, ge=0)  # deliveries at once, in each process of the node; 0: as they come
     proof: Literal["answer", "query", "commitment"] = "answer"
+    # What it gets.
+    seg: SegChoice = SegChoice.BINARY
+    sr: SrChoice = SrChoice.PLANAR
+    overlay: bool = False  # a colour Secondary Capture
+    gsps: bool = False  # outlines as a presentation state
+    pdf: bool = False  # a page for people
     # Of kind dicom.
     ae_title: AETitle | None = None
     host: str = ""

@@ -11,9 +11,11 @@ from itertools import groupby
 
 from node.adapters.database import Database
 from node.adapters.database import jobs as rows
+from node.adapters.database.refusals import send_in_place
 from node.adapters.destinations import Destination, Outcome, Outgoing, Probing
 from node.adapters.objects import ResultFiles
 from node.core.breaker import Failure, Turn
+from node.core.forms import IN_PLACE
 from node.core.jobs import Delivery, Job
 from node.core.states import DeliveryState
 from node.core.status import Meaning
@@ -49,8 +51,9 @@ class Delivering:
         Raises DestinationUnavailable while something has to wait, with the seconds until a destination is tried next
         where that is known; DestinationRefused when a destination will never take it.
         """
-        due = rows.to_deliver(self.database, job.id)
-        waiting = [reason for reason in self._send_all(due) if reason]
+        waiting = [reason for reason in self._send_all(rows.to_deliver(self.database, job.id)) if reason]
+        if send_in_place(self.database, job.id, _IN_PLACE, self.clock()):
+            waiting = [reason for reason in self._send_all(rows.to_deliver(self.database, job.id)) if reason]
         if waiting:
             raise DestinationUnavailable("; ".join(waiting), self._seconds_left(job))
         refusals = rows.refused(self.database, job.id)
@@ -161,3 +164,4 @@ _STATES = {
     Meaning.WAIT: DeliveryState.WAITING,
     Meaning.REFUSED: DeliveryState.REFUSED,
 }
+_IN_PLACE = {str(form): str(instead) for form, instead in IN_PLACE.items()}

@@ -30,11 +30,12 @@ from node.adapters.headers import read_header
 from node.adapters.objects import ResultFiles
 from node.core.card import Card
 from node.core.jobs import Finding, Job, MadeResult
-from node.core.results import Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
+from node.core.results import SR_FORMS, Form, Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
 from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
 from node.errors import DestinationUnavailable, NotProcessable, ResultRejected, StoreUnavailable
 from node.pipeline.delivery import Delivering
+from node.pipeline.forms import Choice, sent_to, to_make
 from node.pipeline.inferred import Inferred
 from node.pipeline.models import Models
 
@@ -83,6 +84,11 @@ class Work:
     delivery: Delivering
     clock: Callable[[], datetime]
     device_serial_number: str
+    asked: Mapping[str, frozenset[Form]] = field(default_factory=dict)  # forms of results, by destination or group
+
+    @property
+    def choice(self) -> Choice:
+        return Choice(self.database, self.asked)
 
     def attempt(self, job: Job) -> str:
         """Do what is left of a job; the sentence that completes it.
@@ -132,14 +138,17 @@ class Work:
         with watch.measuring("encode"):
             self._enter(job, Stage.ENCODE)
             origin = self._origin(job, prepared)
-            made = encode(prepared.volume, prepared.sources, labels, pixels.values, origin)
-            seg, sr = to_bytes(made.seg), to_bytes(made.sr)
+            chosen = self.choice.of(job.destinations)
+            forms = to_make(chosen)
+            made = encode(prepared.volume, prepared.sources, labels, pixels.values, origin, forms=forms)
+            encoded = {str(form): to_bytes(ds) for form, ds in made.objects.items()}
         with watch.measuring("check"):
             self._enter(job, Stage.CHECK)
-            differences = verify(seg, prepared.sources, prepared.volume, labels, prepared.card)
-            if differences:
-                raise ResultRejected(f"the SEG is not what the model said: {differences[0]}")
-        self._keep(job, made, (seg, sr), prepared.card, watch)
+            for kind, content in encoded.items():
+                differences = verify(content, prepared.sources, prepared.volume, labels, prepared.card)
+                if differences:
+                    raise ResultRejected(f"the {kind} is not what the model said: {differences[0]}")
+        self._keep(job, made, encoded, chosen, prepared.card, watch)
         inferred.drop()
 
     def _still_mine(self, job: Job) -> None:
@@ -181,18 +190,26 @@ class Work:
             inputs_sha256=prepared.inputs_sha256,
             volume_key=prepared.volume.key,
             result_version=job.version,
-            supersedes=self._predecessor(job),
+            supersedes=self._predecessors(job),
         )
 
-    def _predecessor(self, job: Job) -> Predecessor | None:
+    def _predecessors(self, job: Job) -> tuple[Predecessor, ...]:
         if job.supersedes is None:
-            return None
-        documents = [one for one in rows.results(self.database, job.supersedes) if one.kind == "SR"]
-        return next((Predecessor(one.series_instance_uid, one.sop_instance_uid) for one in documents), None)
+            return ()
+        documents = [one for one in rows.results(self.database, job.supersedes) if one.kind in SR_FORMS]
+        return tuple(Predecessor(one.series_instance_uid, one.sop_instance_uid, one.kind) for one in documents)
 
-    def _keep(self, job: Job, made: Results, encoded: tuple[bytes, bytes], card: Card, watch: Stopwatch) -> None:
+    def _keep(
+        self,
+        job: Job,
+        made: Results,
+        encoded: Mapping[str, bytes],
+        chosen: Mapping[str, frozenset[Form]],
+        card: Card,
+        watch: Stopwatch,
+    ) -> None:
         kept = []
-        for kind, ds, content in zip(("SEG", "SR"), (made.seg, made.sr), encoded, strict=True):
+        for (kind, content), ds in zip(encoded.items(), made.objects.values(), strict=True):
             # Named by the claim: an attempt that was given up, and writes late, writes beside what was kept.
             path = f"{_folder(job)}/{kind.lower()}-{job.claim}.dcm"
             digest = self.results.keep(path, content)
@@ -208,7 +225,8 @@ class Work:
                 )
             )
         findings = [Finding(one.number, one.label, _rounded(one.volume_ml)) for one in made.measurements]
-        if not rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version):
+        sent = {one.kind: sent_to(one.kind, chosen, encoded) for one in kept}
+        if not rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version, sent):
             raise JobGoneError
 
 

@@ -193,7 +193,9 @@ def check(result: Results, tmp_path: Path) -> None:
             path = tmp_path / "made.dcm"
             path.write_bytes(content)
             said = subprocess.run([DCIODVFY, "-new", path], capture_output=True).stderr.decode("utf-8", "replace")
-            assert [line for line in said.splitlines() if line.startswith("Error")] == []
+            errors = [line for line in said.splitlines() if line.startswith("Error")]
+            # It cannot know whether images of a private class have frames
+            assert [line for line in errors if not line.endswith("Referenced SOP Class that is not multi-frame")] == []
 
 
 @pytest.fixture(scope="module")

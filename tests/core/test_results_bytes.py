@@ -58,7 +58,7 @@ def test_the_order_of_arrival_does_not_matter() -> None:
         {"result_version": 2},
         {"institution": "Hospital"},
         {"series_number_base": 5000},
-        {"supersedes": Predecessor("2.25.1", "2.25.2")},
+        {"supersedes": (Predecessor("2.25.1", "2.25.2"),)},
         {"card": replace(card(2), version="2.0.0")},
         {"card": replace(card(2), sha256="d" * 64)},
         {"card": replace(card(2), weights=replace(card(2).weights, sha256="d" * 64))},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
+from functools import partial
 from io import BytesIO
 
 import highdicom as hd
@@ -12,14 +14,16 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from node.core import results
 from node.core.card import Encoding
-from node.core.results import Predecessor, Results, encode, to_bytes, verify, verify_files
+from node.core.results import Form, Predecessor, Results, to_bytes, verify, verify_files
 from node.core.volume import Volume
 from node.errors import ModelFailed, NotProcessable
 from tests.results import SHARED, card, letter_l, origin, volume_of
 from tests.synthetic import Grid, enhanced, mr_series
 
 Labels = NDArray[np.uint8]
+encode = partial(results.encode, forms=(Form.BINARY, Form.SEGMENT))
 GRID = Grid(slices=6, rows=24, columns=20, pixel_spacing=(0.5, 2.0), slice_spacing=4.0)
 
 
@@ -140,7 +144,7 @@ def test_the_sr_is_preliminary_and_unverified(sources: list[Dataset], volume: Vo
 
 def test_a_new_version_names_the_document_that_it_supersedes(sources: list[Dataset], volume: Volume) -> None:
     labels, before = overlapping(volume), Predecessor("2.25.11", "2.25.12")
-    made = origin(card(2), sources, result_version=2, supersedes=before)
+    made = origin(card(2), sources, result_version=2, supersedes=(before,))
     result = encode(volume, sources, labels, labels.astype(np.float32), made)
     (study,) = result.sr.PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence
@@ -292,7 +296,12 @@ def test_a_file_that_is_no_segmentation_is_a_difference(sources: list[Dataset], 
     labels = overlapping(volume)
     result = encode(volume, sources, labels, labels.astype(np.float32), origin(card(2), sources))
     assert verify_files(b"", sources) == ("The file is not a DICOM file",)
-    assert verify_files(to_bytes(result.sr), sources) == ("The file is not a BINARY Segmentation",)
+    wide = deepcopy(result.seg)
+    wide.BitsAllocated = 16
+    assert verify_files(to_bytes(wide), sources) == (
+        "Segmentation Type BINARY with 16 bits is none that the node makes",
+    )
+    assert verify_files(to_bytes(sources[0]), sources) == ("None of the source images is referred to",)
     gutted = read(result.seg)
     del gutted.SharedFunctionalGroupsSequence
     assert "lacks" in verify_files(to_bytes(gutted), sources)[0]

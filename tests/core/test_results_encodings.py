@@ -12,13 +12,26 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from node.core.card import Encoding
-from node.core.results import as_fractional, as_labelmap, encode, to_bytes
+from node.core.results import Form, Origin, encode, to_bytes
+from node.core.volume import Volume
 from node.errors import ModelFailed
 from tests.results import card, letter_l, origin, volume_of
 from tests.synthetic import Grid, enhanced, mr_series
 
 GRID = Grid(slices=6, rows=13, columns=11)  # an odd number of pixels: frames of bits begin within bytes
 LABELS = card(2, Encoding.LABELMAP)
+
+
+def as_labelmap(volume: Volume, sources: list[Dataset], labels: NDArray[np.uint8], made: Origin) -> Dataset | None:
+    result = encode(volume, sources, labels, labels.astype(np.float32), made, forms=[Form.LABELMAP])
+    return result.objects.get(Form.LABELMAP)
+
+
+def as_fractional(volume: Volume, sources: list[Dataset], sent: NDArray[np.float32], made: Origin) -> Dataset:
+    labels = np.zeros((6, 13, 11), np.uint8)
+    values = labels.astype(np.float32)
+    forms = [Form.FRACTIONAL]
+    return encode(volume, sources, labels, values, made, forms=forms, probabilities=sent).objects[Form.FRACTIONAL]
 
 
 def two_segments(sources: list[Dataset]) -> NDArray[np.uint8]:
@@ -91,6 +104,19 @@ def test_probabilities_come_back_in_255_steps(kind: str) -> None:
         back[segment - 1, index] = frame / np.float32(255)
     assert np.abs(back - sent).max() <= 0.5 / 255 + 1e-6
     assert seg.NumberOfFrames == 9
+
+
+def test_labels_without_probabilities_are_told_as_occupancy() -> None:
+    sources = mr_series(GRID)
+    labels = two_segments(sources)
+    made, values = origin(LABELS, sources), labels.astype(np.float32)
+    seg = read(
+        encode(volume_of(sources), sources, labels, values, made, forms=[Form.FRACTIONAL]).objects[Form.FRACTIONAL]
+    )
+    assert seg.SegmentationFractionalType == "OCCUPANCY"
+    pixels = np.frombuffer(seg.PixelData, np.uint8)[: seg.NumberOfFrames * 13 * 11].reshape(-1, 13, 11)
+    for (segment, index), frame in zip(planes_of(seg, sources), pixels, strict=True):
+        assert (frame == (labels[index] == segment) * 255).all()
 
 
 @pytest.mark.parametrize("wrong", ["shape", "type", "more than 1", "no number"])

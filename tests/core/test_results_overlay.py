@@ -11,12 +11,19 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from node.core.card import Encoding
-from node.core.results import encode, overlay, to_bytes
+from node.core.results import Form, Origin, encode, to_bytes
 from node.core.results.overlay import rgb
+from node.core.volume import Volume
 from tests.results import card, letter_l, origin, values_of, volume_of
 from tests.synthetic import Grid, enhanced, mr_series
 
 GRID = Grid(slices=6, rows=24, columns=21)
+
+
+def overlay(
+    volume: Volume, sources: list[Dataset], labels: NDArray[np.uint8], values: NDArray[np.float32], made: Origin
+) -> Dataset:
+    return encode(volume, sources, labels, values, made, forms=[Form.OVERLAY]).objects[Form.OVERLAY]
 
 
 def shown(sources: list[Dataset], found: bool = True) -> tuple[Dataset, NDArray[np.uint8]]:

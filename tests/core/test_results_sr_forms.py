@@ -12,7 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from node.core.card import Code
-from node.core.results import Evaluation, SrForm, encode, structured_report, to_bytes
+from node.core.results import SR_FORMS, Evaluation, Form, encode, to_bytes
 from node.core.results.labels import Labels
 from node.core.results.outline import borders, largest_outline
 from tests.results import card, letter_l, origin, volume_of
@@ -21,10 +21,9 @@ from tests.synthetic import Grid, enhanced, mr_series
 GRID = Grid(slices=6, rows=24, columns=20)
 
 
-def report(form: SrForm, sources: list[Dataset], labels: Labels, segments: int = 2) -> Dataset:
+def report(form: Form, sources: list[Dataset], labels: Labels, segments: int = 2) -> Dataset:
     volume, made = volume_of(sources), origin(card(segments), sources)
-    result = encode(volume, sources, labels, labels.astype(np.float32), made)
-    return structured_report(volume, sources, labels, result, made, form)
+    return encode(volume, sources, labels, labels.astype(np.float32), made, forms=[form]).sr
 
 
 def drawn_l(sources: list[Dataset]) -> Labels:
@@ -79,7 +78,7 @@ def test_an_outline_fits_into_one_value_however_ragged() -> None:
 def test_the_outline_lies_on_the_source_image_where_the_segment_is_largest(kind: str) -> None:
     sources = [enhanced(GRID)] if kind == "enhanced" else mr_series(GRID, order="shuffled")
     labels, volume = drawn_l(sources), volume_of(sources)
-    (group,) = groups(report(SrForm.PLANAR, sources, labels)).get_planar_roi_measurement_groups()
+    (group,) = groups(report(Form.PLANAR, sources, labels)).get_planar_roi_measurement_groups()
     region = group.roi
     assert region is not None
     image = region.ContentSequence[0].ReferencedSOPSequence[0]
@@ -95,8 +94,8 @@ def test_the_outline_lies_on_the_source_image_where_the_segment_is_largest(kind:
 def test_the_outline_has_the_values_and_the_tracking_uid_of_the_segment() -> None:
     sources = mr_series(GRID)
     labels = drawn_l(sources) * 3
-    outlines = groups(report(SrForm.PLANAR, sources, labels)).get_planar_roi_measurement_groups()
-    segments = groups(report(SrForm.SEGMENT, sources, labels)).get_volumetric_roi_measurement_groups()
+    outlines = groups(report(Form.PLANAR, sources, labels)).get_planar_roi_measurement_groups()
+    segments = groups(report(Form.SEGMENT, sources, labels)).get_volumetric_roi_measurement_groups()
     assert [group.tracking_uid for group in outlines] == [group.tracking_uid for group in segments]
     for drawn, pointed in zip(outlines, segments, strict=True):
         assert [one.value for one in drawn.get_measurements()] == [one.value for one in pointed.get_measurements()]
@@ -106,26 +105,34 @@ def test_the_outline_has_the_values_and_the_tracking_uid_of_the_segment() -> Non
 def test_what_was_not_found_is_left_out_unless_nothing_was() -> None:
     sources = mr_series(GRID)
     labels = drawn_l(sources)
-    one, none = (groups(report(SrForm.PLANAR, sources, found)) for found in (labels, labels * 0))
+    one, none = (groups(report(Form.PLANAR, sources, found)) for found in (labels, labels * 0))
     assert len(one.get_planar_roi_measurement_groups()) == 1
-    assert not one.get_volumetric_roi_measurement_groups()
-    assert len(none.get_volumetric_roi_measurement_groups()) == 2
+    assert not one.get_image_measurement_groups()
+    nothing = none.get_image_measurement_groups()
+    assert [[measured.value for measured in group.get_measurements()] for group in nothing] == [[0.0], [0.0]]
+
+
+def test_where_nothing_was_found_viewers_are_told_to_show_words() -> None:
+    sources = mr_series(GRID)
+    labels = drawn_l(sources)
+    titles = [
+        report(Form.PLANAR, sources, found).ConceptNameCodeSequence[0].CodeValue for found in (labels, labels * 0)
+    ]
+    assert titles == ["126000", "18748-4"]
+
+
+def test_the_planar_form_refers_to_images_only() -> None:
+    sources = mr_series(GRID)
+    sr = report(Form.PLANAR, sources, drawn_l(sources))
+    named = {str(element.value) for element in sr.iterall() if element.keyword == "ReferencedSOPInstanceUID"}
+    assert named == {str(source.SOPInstanceUID) for source in sources}
 
 
 def test_the_forms_are_documents_of_their_own() -> None:
     sources = mr_series(GRID)
-    made = [report(form, sources, drawn_l(sources)) for form in SrForm]
+    made = [report(form, sources, drawn_l(sources)) for form in sorted(SR_FORMS)]
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber"):
-        assert len({getattr(sr, keyword) for sr in made}) == len(SrForm)
-
-
-def test_the_segment_form_is_the_sr_of_encode() -> None:
-    sources = mr_series(GRID)
-    labels, made = drawn_l(sources), origin(card(2), sources)
-    result = encode(volume_of(sources), sources, labels, labels.astype(np.float32), made)
-    again = structured_report(volume_of(sources), sources, labels, result, made, SrForm.SEGMENT)
-    assert to_bytes(again) == to_bytes(result.sr)
-    assert dcmread(BytesIO(to_bytes(again))).SeriesNumber == result.sr.SeriesNumber
+        assert len({getattr(sr, keyword) for sr in made}) == len(SR_FORMS)
 
 
 QUALITY, GOOD = Code("QUALITY", "99MRICORE", "Image quality"), Code("20572008", "SCT", "Good")
@@ -151,34 +158,33 @@ def named(sr: Dataset, meaning: str) -> list[Dataset]:
     return found
 
 
-def evaluated(form: SrForm, *evaluations: Evaluation, found: int = 1) -> Dataset:
+def evaluated(form: Form, *evaluations: Evaluation, found: int = 1) -> Dataset:
     sources = mr_series(GRID)
     volume, made, labels = volume_of(sources), origin(card(2), sources), drawn_l(sources) * np.uint8(found)
-    result = encode(volume, sources, labels, labels.astype(np.float32), made, evaluations)
-    sr = structured_report(volume, sources, labels, result, made, form)
-    return dcmread(BytesIO(to_bytes(sr)))
+    result = encode(volume, sources, labels, labels.astype(np.float32), made, forms=[form], evaluations=evaluations)
+    return dcmread(BytesIO(to_bytes(result.sr)))
 
 
-@pytest.mark.parametrize("form", SrForm)
-def test_what_a_model_says_of_a_segment_stands_in_its_group(form: SrForm) -> None:
+@pytest.mark.parametrize("form", sorted(SR_FORMS))
+def test_what_a_model_says_of_a_segment_stands_in_its_group(form: Form) -> None:
     sr = evaluated(form, Evaluation(QUALITY, GOOD, segment=2), found=3)
     assert [words(group) for group in named(sr, "Measurement Group")] == [[], [("QUALITY", "20572008")]]
     assert not named(sr, "Qualitative Evaluations")
 
 
-@pytest.mark.parametrize("form", SrForm)
-def test_what_a_model_says_of_the_images_stands_for_itself(form: SrForm) -> None:
+@pytest.mark.parametrize("form", sorted(SR_FORMS))
+def test_what_a_model_says_of_the_images_stands_for_itself(form: Form) -> None:
     sr = evaluated(form, Evaluation(QUALITY, GOOD), Evaluation(FAMILIAR, YES), found=3)
     (container,) = named(sr, "Qualitative Evaluations")
     assert words(container) == [("QUALITY", "20572008"), ("FAMILIAR", "373066001")]
 
 
 def test_the_planar_form_calls_absent_what_was_not_found() -> None:
-    (container,) = named(evaluated(SrForm.PLANAR, Evaluation(QUALITY, GOOD, segment=2)), "Qualitative Evaluations")
+    (container,) = named(evaluated(Form.PLANAR, Evaluation(QUALITY, GOOD, segment=2)), "Qualitative Evaluations")
     lesion = card(2).segments[1].type.value
     assert words(container) == [(lesion, "2667000"), ("QUALITY", "20572008")]
 
 
 def test_an_evaluation_of_a_segment_that_does_not_exist_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="segment 7"):
-        evaluated(SrForm.SEGMENT, Evaluation(QUALITY, GOOD, segment=7))
+        evaluated(Form.SEGMENT, Evaluation(QUALITY, GOOD, segment=7))

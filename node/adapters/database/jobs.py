@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -121,9 +121,11 @@ def keep_results(
     findings: Sequence[Finding],
     seconds: Mapping[str, float],
     model_version: str,
+    sent: Mapping[str, Collection[str]] | None = None,
 ) -> bool:
     """Write the results and what is to be delivered where; a repeated attempt finds its own rows and leaves them.
 
+    `sent` says which destinations get an object, by its kind; all of the job's where it does not say.
     False when the job is another's by now: nothing was written.
     """
     segments = [{"number": one.number, "label": one.label, "volume_ml": one.volume_ml} for one in findings]
@@ -134,7 +136,7 @@ def keep_results(
         there = {row.kind for row in connection.execute(select(result.c.kind).where(result.c.job_id == kept.id))}
         for one in made:
             if one.kind not in there:
-                _keep_result(connection, kept, one)
+                _keep_result(connection, kept, one, (sent or {}).get(one.kind, kept.destinations))
         connection.execute(
             update(job)
             .where(job.c.id == kept.id)
@@ -145,7 +147,7 @@ def keep_results(
     return True
 
 
-def _keep_result(connection: Connection, kept: Job, one: MadeResult) -> None:
+def _keep_result(connection: Connection, kept: Job, one: MadeResult, destinations: Collection[str]) -> None:
     created = connection.execute(
         insert(result).values(
             job_id=kept.id,
@@ -161,7 +163,7 @@ def _keep_result(connection: Connection, kept: Job, one: MadeResult) -> None:
     key = created.inserted_primary_key
     if key is None:
         return
-    for destination in kept.destinations:
+    for destination in destinations:
         row = {"result_id": int(key[0]), "destination": destination, "state": DeliveryState.WAITING, "attempts": 0}
         connection.execute(insert(delivery), {**row, "answer": ""})
 

@@ -1,9 +1,9 @@
-"""Results: a label tensor becomes a DICOM SEG and a TID 1500 SR that name their sources, model and rule.
+"""Results: a label tensor becomes DICOM objects that name their sources, model and rule.
 
     encode  ─▶ hygiene   which Patient and Study attributes are legal to inherit
             ─▶ planes    the slices as highdicom wants them, and the references back to the true sources
-            ─▶ seg       the Segmentation                  ─▶ files.to_bytes ─▶ verify
-            ─▶ sr        the measurements on the same voxels
+            ─▶ forms     which objects are wanted: seg, sr, overlay ...      ─▶ files.to_bytes ─▶ verify
+                         measured on the same voxels that the Segmentation holds
 
 Nothing here reads a clock or draws a random number: the same inputs give the same bytes in every process. highdicom
 is imported in this room only, which makes it the one slow import of the core.
@@ -12,41 +12,42 @@ is imported in this room only, which makes it the one slow import of the core.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from node.core.forms import DEFAULT, IN_PLACE, SR_FORMS, Form, SegChoice, SrChoice, forms_of, ordered
 from node.core.results.evaluation import Evaluation
 from node.core.results.files import to_bytes
-from node.core.results.labels import Labels, check_labels, check_probabilities, mask_of
+from node.core.results.labels import Labels, check_labels, check_probabilities
+from node.core.results.making import Findings, make
 from node.core.results.measurements import SegmentMeasurement, measure
 from node.core.results.moment import moment_of
 from node.core.results.origin import Origin, Predecessor
-from node.core.results.outline import largest_outline
-from node.core.results.overlay import build_overlay
-from node.core.results.planes import slice_references, slice_thickness, source_of
-from node.core.results.seg import build_fractional, build_labelmap, build_seg
-from node.core.results.sr import Drawn, Measured, SrForm, build_sr
+from node.core.results.planes import slice_thickness, source_of
 from node.core.results.uids import inputs_sha256
 from node.core.results.verify import verify, verify_files
 from node.core.volume import Volume
 
 __all__ = [
+    "DEFAULT",
+    "IN_PLACE",
+    "SR_FORMS",
     "Evaluation",
+    "Form",
     "Origin",
     "Predecessor",
     "Results",
+    "SegChoice",
     "SegmentMeasurement",
-    "SrForm",
-    "as_fractional",
-    "as_labelmap",
+    "SrChoice",
     "encode",
+    "forms_of",
     "inputs_sha256",
-    "overlay",
-    "structured_report",
+    "ordered",
     "to_bytes",
     "verify",
     "verify_files",
@@ -57,11 +58,19 @@ __all__ = [
 class Results:
     """What one model found on one volume."""
 
-    seg: Dataset  # Segmentation, BINARY
-    sr: Dataset  # Comprehensive 3D SR, TID 1500
+    objects: Mapping[Form, Dataset]  # in the order in which they are sent
     measurements: tuple[SegmentMeasurement, ...]  # one per segment of the card
     notes: tuple[str, ...]  # source attributes that were not legal and not copied; free of patient data
-    evaluations: tuple[Evaluation, ...] = ()  # what the model says in words
+
+    @property
+    def seg(self) -> Dataset:
+        """The BINARY Segmentation. Raises KeyError where it was not asked for."""
+        return self.objects[Form.BINARY]
+
+    @property
+    def sr(self) -> Dataset:
+        """The SR, the planar one where there are both. Raises KeyError where none was asked for."""
+        return self.objects[Form.PLANAR if Form.PLANAR in self.objects else Form.SEGMENT]
 
 
 def encode(
@@ -70,82 +79,40 @@ def encode(
     labels: Labels,
     values: NDArray[np.float32],
     origin: Origin,
+    *,
+    forms: Collection[Form] = DEFAULT,
     evaluations: Sequence[Evaluation] = (),
+    probabilities: NDArray[np.float32] | None = None,
 ) -> Results:
-    """The SEG and the SR of a label tensor.
+    """The objects of a label tensor.
 
     `sources` are the headers of the source instances in any order; pixel data is not looked at. `labels` is uint8
     (slices, rows, columns) in volume order, encoded as the card says; `values` are the modality values, float32 of
-    the same shape; `evaluations` is what the model says in words, of the images or of segments of the card. Raises
-    NotProcessable where no legal result can refer to these sources, ModelFailed where the labels are not what the card
-    promises, ValueError for an evaluation of a segment that the card does not have.
+    the same shape. `evaluations` is what the model says in words, of the images or of segments of the card;
+    `probabilities`, float32 (segments, slices, rows, columns) from 0 to 1, is what the FRACTIONAL form holds where the
+    model gives them. A LABELMAP cannot hold segments that overlap: it is left out then.
+
+    Raises NotProcessable where no legal result can refer to these sources, ModelFailed where labels or probabilities
+    are not what the card promises, ValueError for an evaluation of a segment that the card does not have.
     """
     labels = check_labels(volume, labels, origin.card)
+    if probabilities is not None:
+        probabilities = check_probabilities(volume, probabilities, origin.card)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of every illegal value in the sources; hygiene judges them
         source = source_of(volume, sources)
-        moment = moment_of(source.headers)
         measurements = measure(volume, labels, values, origin.card, slice_thickness(volume, source))
-        seg = build_seg(volume, source, labels, origin, moment)
-        findings = [Measured(*one, None) for one in zip(origin.card.segments, measurements, strict=True)]
-        sr = build_sr(source, seg, findings, origin, moment, SrForm.SEGMENT, evaluations)
-    return Results(seg, sr, measurements, source.inherited.notes, tuple(evaluations))
-
-
-def structured_report(
-    volume: Volume, sources: Sequence[Dataset], labels: Labels, results: Results, origin: Origin, form: SrForm
-) -> Dataset:
-    """The SR of results of `encode`, made of the same labels, in another form.
-
-    Every form is a document of its own, in a series of its own.
-    """
-    references, findings = slice_references(volume), []
-    for segment, measured in zip(origin.card.segments, results.measurements, strict=True):
-        outline = largest_outline(mask_of(labels, segment.number, origin.card.encoding))
-        drawn = None if outline is None else Drawn(outline, references[outline.plane])
-        findings.append(Measured(segment, measured, drawn))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in `encode`
-        source = source_of(volume, sources)
-        moment = moment_of(source.headers)
-        return build_sr(source, results.seg, findings, origin, moment, form, results.evaluations)
-
-
-def as_labelmap(volume: Volume, sources: Sequence[Dataset], labels: Labels, origin: Origin) -> Dataset | None:
-    """The labels as a Label Map Segmentation (PS3.3 A.51.1), for destinations that take it.
-
-    None where segments overlap: a label map cannot hold them, BINARY does. Raises as `encode` does.
-    """
-    labels = check_labels(volume, labels, origin.card)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in `encode`
-        source = source_of(volume, sources)
-        return build_labelmap(volume, source, labels, origin, moment_of(source.headers))
-
-
-def as_fractional(
-    volume: Volume, sources: Sequence[Dataset], probabilities: NDArray[np.float32], origin: Origin
-) -> Dataset:
-    """Probabilities, float32 (segments, slices, rows, columns) from 0 to 1, as a FRACTIONAL Segmentation in 255 steps.
-
-    Raises as `encode` does.
-    """
-    probabilities = check_probabilities(volume, probabilities, origin.card)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in `encode`
-        source = source_of(volume, sources)
-        return build_fractional(volume, source, probabilities, origin, moment_of(source.headers))
-
-
-def overlay(
-    volume: Volume, sources: Sequence[Dataset], labels: Labels, values: NDArray[np.float32], origin: Origin
-) -> Dataset:
-    """The labels over the images as a colour Secondary Capture, for viewers that show no SEG.
-
-    Raises as `encode` does.
-    """
-    labels = check_labels(volume, labels, origin.card)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in `encode`
-        source = source_of(volume, sources)
-        return build_overlay(volume, source, labels, values, origin, moment_of(source.headers))
+        findings = Findings(
+            volume=volume,
+            source=source,
+            labels=labels,
+            values=values,
+            origin=origin,
+            moment=moment_of(source.headers),
+            measurements=measurements,
+            evaluations=tuple(evaluations),
+            probabilities=probabilities,
+        )
+        made = {form: make(findings, form) for form in ordered(forms)}
+    objects = {form: ds for form, ds in made.items() if ds is not None}
+    return Results(objects, measurements, source.inherited.notes)

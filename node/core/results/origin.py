@@ -15,6 +15,7 @@ class Predecessor:
 
     series_instance_uid: str
     sop_instance_uid: str
+    form: str = ""  # forms.Form
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Origin:
     inputs_sha256: str  # uids.inputs_sha256 over the source instances
     volume_key: str = ""  # Volume.key
     result_version: int = 1  # 1 for the first result of these inputs, then 2, 3 ...
-    supersedes: Predecessor | None = None
-    series_number_base: int = 9000  # SeriesNumber is this + 10 * the source's, + 1 for the SEG and + 2 for the SR
+    supersedes: tuple[Predecessor, ...] = ()  # the SR documents of the result before, of every form there was
+    series_number_base: int = 9000  # SeriesNumber is this + 10 * the source's, + 1 to 8 for the form
     institution: str | None = None
     manufacturer: str = MANUFACTURER

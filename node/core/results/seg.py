@@ -66,6 +66,16 @@ _MOST_PROBABLE = 255  # Maximum Fractional Value
 _Frames = Sequence[tuple[int, int]]  # of each frame the segment number, 1 in a label map, and the index of its slice
 
 
+def seg_uid(source: Source, origin: Origin) -> str:
+    """SOP Instance UID of the BINARY Segmentation."""
+    return result_uid(_BINARY.role, source.series_instance_uid, origin)
+
+
+def seg_series_uid(source: Source, origin: Origin) -> str:
+    """Series Instance UID of the BINARY Segmentation."""
+    return result_uid(f"{_BINARY.role} series", source.series_instance_uid, origin)
+
+
 def tracking_uid(source: Source, origin: Origin, number: int) -> str:
     """The tracking UID by which the SEG and the SR name the same finding (PS3.3 C.8.20.2, TID 1411)."""
     return result_uid(f"tracking/{number}", source.series_instance_uid, origin)
@@ -112,13 +122,26 @@ def build_labelmap(volume: Volume, source: Source, labels: Labels, origin: Origi
 
 
 def build_fractional(
-    volume: Volume, source: Source, probabilities: NDArray[np.float32], origin: Origin, moment: datetime
+    volume: Volume,
+    source: Source,
+    labels: Labels,
+    probabilities: NDArray[np.float32] | None,
+    origin: Origin,
+    moment: datetime,
 ) -> Dataset:
-    """Probabilities from 0 to 1 (segments, slices, rows, columns) that `labels.check_probabilities` has passed."""
-    steps = np.stack([np.rint(one * np.float32(_MOST_PROBABLE)).astype(np.uint8) for one in probabilities])
-    present = np.asarray(steps.any(axis=(2, 3))).T
+    """Probabilities from 0 to 1 (segments, slices, rows, columns) that `labels.check_probabilities` has passed.
+
+    Where the model gives none, the labels: a voxel is occupied by a segment as a whole or not at all (OCCUPANCY).
+    """
+    card = origin.card
+    if probabilities is None:
+        of_segments = [mask_of(labels, one.number, card.encoding) * np.uint8(_MOST_PROBABLE) for one in card.segments]
+    else:
+        of_segments = [np.rint(one * np.float32(_MOST_PROBABLE)).astype(np.uint8) for one in probabilities]
+    present = np.array([one.any(axis=(1, 2)) for one in of_segments]).T
     out, frames = _described(volume, source, present, _FRACTIONAL, origin, moment)
-    out.PixelData = _even(b"".join(steps[segment - 1, plane].tobytes() for segment, plane in frames))
+    out.SegmentationFractionalType = "OCCUPANCY" if probabilities is None else "PROBABILITY"
+    out.PixelData = _even(b"".join(of_segments[segment - 1][plane].tobytes() for segment, plane in frames))
     return out
 
 

@@ -23,7 +23,7 @@ def inputs_sha256(instances: Mapping[str, str | None]) -> str:
 
 def result_uid(role: str, source_series_uid: str, origin: Origin) -> str:
     """The UID of one part of a result; `role` says which: "seg", "sr", "tracking/2", ..."""
-    card, before = origin.card, origin.supersedes
+    card = origin.card
     digest = _sha256(
         role,
         card.name,
@@ -42,7 +42,7 @@ def result_uid(role: str, source_series_uid: str, origin: Origin) -> str:
         origin.device_serial_number,
         origin.institution or "",
         str(origin.series_number_base),
-        f"{before.series_instance_uid}/{before.sop_instance_uid}" if before else "",
+        *(f"{one.series_instance_uid}/{one.sop_instance_uid}" for one in origin.supersedes),
     )
     return _from_digest(digest)
 

@@ -1,30 +1,24 @@
-"""A second look at a Segmentation before it leaves: is every voxel where the model found it?
+"""A second look at a Segmentation: is every voxel where the model found it?
 
-The file is read back with pydicom alone and shares nothing with the code that wrote it. Each frame is put through
-its own source reference onto the grid of the source images, whose geometry is read from their headers anew. What
-comes out must be the labels, voxel by voxel. Differences are sentences for people; no sentence is the good answer.
+Each frame is put through its own source reference onto the grid of the source images, whose geometry is read from
+their headers anew. What comes out must be the labels, voxel by voxel: bits of BINARY, numbers of LABELMAP, values of
+FRACTIONAL of at least one half.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from node.core.card import Card, Encoding
-from node.core.volume import Volume
+from node.core.results.verify.expected import OF_THE_STUDY, Bits, Expected, Plane, shared_attributes
 
 TOLERANCE = 1e-4  # mm for positions and spacings; direction cosines
-
-Plane = tuple[str, int | None]  # SOP Instance UID, frame from 1 in a multi-frame image
-Bits = NDArray[np.bool_]
+_MATRIX = ("Rows", "Columns")
 
 
 @dataclass(frozen=True)
@@ -47,43 +41,20 @@ class Frame:
     bits: Bits  # (rows, columns)
 
 
-def verify(
-    seg: bytes, sources: Sequence[Dataset], volume: Volume, labels: NDArray[np.uint8], card: Card
-) -> tuple[str, ...]:
-    """Differences between a SEG file and the labels (slices, rows, columns) that it was made of.
-
-    Everything that `verify_files` looks at, and every voxel of every segment of the card.
-    """
-    return _read_and_compare(seg, sources, lambda ds, frames: _differences_of_voxels(ds, frames, volume, labels, card))
-
-
-def verify_files(seg: bytes, sources: Sequence[Dataset]) -> tuple[str, ...]:
-    """Differences between a SEG file and its source images: patient, study, frame of reference, matrix, and for
-    every frame the existence, position, orientation and spacing of the source plane that it names."""
-    return _read_and_compare(seg, sources, lambda ds, frames: ())
-
-
-def _read_and_compare(
-    seg: bytes, sources: Sequence[Dataset], look_closer: Callable[[Dataset, Sequence[Frame]], tuple[str, ...]]
-) -> tuple[str, ...]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of illegal values in headers, which are not judged here
-        try:
-            ds = dcmread(BytesIO(seg))
-            general = tuple(_header_sentences(ds, sources))
-            if general:
-                return general
-            frames = tuple(_frames(ds))
-            return _differences_of_frames(frames, sources) + look_closer(ds, frames)
-        except InvalidDicomError:
-            return ("The file is not a DICOM file",)
-        except (AttributeError, LookupError, TypeError, ValueError):
-            return ("The file or one of its source images lacks what a Segmentation or an image must have",)
+def differences(ds: Dataset, sources: Sequence[Dataset], labels: Expected | None) -> tuple[str, ...]:
+    """Differences between a Segmentation and its source images, and from the labels where they are given."""
+    general = tuple(_header_sentences(ds, sources))
+    if general:
+        return general
+    frames = tuple(_frames(ds))
+    found = _differences_of_frames(frames, sources)
+    return found if labels is None else found + _differences_of_voxels(ds, frames, labels)
 
 
 def _header_sentences(ds: Dataset, sources: Sequence[Dataset]) -> Iterator[str]:
-    if str(ds.get("SegmentationType", "")) != "BINARY" or ds.get("BitsAllocated") != 1:
-        yield "The file is not a BINARY Segmentation"
+    kind = str(ds.get("SegmentationType", ""))
+    if ds.get("BitsAllocated") != {"BINARY": 1, "FRACTIONAL": 8, "LABELMAP": 8}.get(kind):
+        yield f"Segmentation Type {kind or 'absent'} with {ds.get('BitsAllocated')} bits is none that the node makes"
         return
     known = {str(source.get("SOPInstanceUID", "")): source for source in sources}
     named = {
@@ -99,43 +70,37 @@ def _header_sentences(ds: Dataset, sources: Sequence[Dataset]) -> Iterator[str]:
         if str(known[uid].get("SOPClassUID", "")) != sop_class:
             yield "A source image is named with a SOP Class that it does not have"
             break
-    yield from _shared_attributes(ds, [known[uid] for uid in named])
+    yield from shared_attributes(ds, [known[uid] for uid in named], (*OF_THE_STUDY, "FrameOfReferenceUID", *_MATRIX))
     frames, expected = len(ds.PerFrameFunctionalGroupsSequence), int(ds.NumberOfFrames)
     if frames != expected:
         yield f"Number of Frames is {expected}, but {frames} frames are described"
-    if len(ds.PixelData) * 8 < expected * int(ds.Rows) * int(ds.Columns):
+    if len(ds.PixelData) * 8 < expected * int(ds.Rows) * int(ds.Columns) * int(ds.BitsAllocated):
         yield "The pixel data is shorter than the frames"
 
 
-def _shared_attributes(ds: Dataset, sources: Sequence[Dataset]) -> Iterator[str]:
-    for keyword in ("PatientID", "StudyInstanceUID", "FrameOfReferenceUID", "Rows", "Columns"):
-        # Padding is all that may differ between the texts; Enhanced MR keeps all five at its root too
-        if any(_text(source, keyword) != _text(ds, keyword) for source in sources):
-            yield f"{keyword} is not that of the source images"
-
-
-def _text(ds: Dataset, keyword: str) -> str:
-    value = ds.get(keyword)
-    return "" if value is None else str(value).strip(" \0")
-
-
 def _frames(ds: Dataset) -> Iterator[Frame]:
-    """The frames of a BINARY Segmentation: one bit per voxel, packed without gaps between frames (PS3.5 8.1.1)."""
-    rows, columns, count = int(ds.Rows), int(ds.Columns), int(ds.NumberOfFrames)
-    packed = np.frombuffer(ds.PixelData, np.uint8)
-    bits = np.unpackbits(packed, count=count * rows * columns, bitorder="little").view(np.bool_)
+    """What each frame says of each segment; a frame of a label map speaks of all."""
     shared = ds.SharedFunctionalGroupsSequence[0]
-    for index, (group, plane) in enumerate(
-        zip(ds.PerFrameFunctionalGroupsSequence, bits.reshape(count, rows, columns), strict=True)
-    ):
+    described = [int(item.SegmentNumber) for item in ds.SegmentSequence if int(item.SegmentNumber)]
+    kind = str(ds.SegmentationType)
+    for index, (group, plane) in enumerate(zip(ds.PerFrameFunctionalGroupsSequence, _planes(ds), strict=True)):
+        place = _source_plane(group), _functional_geometry(group, shared)
+        if kind == "LABELMAP":
+            for number in described:
+                yield Frame(index + 1, number, *place, plane == number)
+            continue
         identified = (group if "SegmentIdentificationSequence" in group else shared).SegmentIdentificationSequence[0]
-        yield Frame(
-            number=index + 1,
-            segment=int(identified.ReferencedSegmentNumber),
-            source=_source_plane(group),
-            geometry=_functional_geometry(group, shared),
-            bits=plane,
-        )
+        bits = plane.view(np.bool_) if kind == "BINARY" else plane >= int(ds.MaximumFractionalValue) / 2
+        yield Frame(index + 1, int(identified.ReferencedSegmentNumber), *place, bits)
+
+
+def _planes(ds: Dataset) -> NDArray[np.uint8]:
+    """Pixels (frames, rows, columns); bits are packed without gaps between frames (PS3.5 8.1.1)."""
+    shape = int(ds.NumberOfFrames), int(ds.Rows), int(ds.Columns)
+    stored = np.frombuffer(ds.PixelData, np.uint8)
+    if ds.BitsAllocated == 1:
+        stored = np.unpackbits(stored, count=math.prod(shape), bitorder="little")
+    return stored[: math.prod(shape)].reshape(shape)
 
 
 def _source_plane(group: Dataset) -> Plane:
@@ -207,44 +172,31 @@ def _differences_of_plane(frame: Frame, source: Geometry | None) -> list[str]:
     ]
 
 
-def _differences_of_voxels(
-    ds: Dataset, frames: Sequence[Frame], volume: Volume, labels: NDArray[np.uint8], card: Card
-) -> tuple[str, ...]:
-    slices: Mapping[Plane, int] = {
-        (plane.sop_instance_uid, plane.frame): index for index, plane in enumerate(volume.slices)
-    }
+def _differences_of_voxels(ds: Dataset, frames: Sequence[Frame], labels: Expected) -> tuple[str, ...]:
     described = {int(item.SegmentNumber): str(item.SegmentLabel) for item in ds.SegmentSequence}
     sentences: list[str] = []
-    for segment in card.segments:
+    for segment in labels.card.segments:
         if described.get(segment.number) is None:
             sentences.append(f"Segment {segment.number} ({segment.label}) is not described")
             continue
-        wrong = _wrong_voxels(segment.number, frames, slices, labels, card.encoding)
+        wrong = _wrong_voxels(segment.number, frames, labels)
         if wrong:
             sentences.append(f"Segment {segment.number} ({segment.label}) differs from the labels in {wrong} voxels")
     return tuple(sentences)
 
 
-def _wrong_voxels(
-    number: int, frames: Sequence[Frame], slices: Mapping[Plane, int], labels: NDArray[np.uint8], encoding: Encoding
-) -> int:
+def _wrong_voxels(number: int, frames: Sequence[Frame], labels: Expected) -> int:
     """Voxels of one segment that the frames and the labels do not agree on; every slice is looked at once."""
     wrong, seen = 0, set[int]()
     for frame in frames:
         if frame.segment != number:
             continue
-        index = slices.get(frame.source)
+        index = labels.slices.get(frame.source)
         if index is None or index in seen:
             wrong += int(np.count_nonzero(frame.bits)) or 1
             continue
         seen.add(index)
-        wrong += int(np.count_nonzero(frame.bits != _expected(labels[index], number, encoding)))
-    for index in set(range(len(labels))) - seen:
-        wrong += int(np.count_nonzero(_expected(labels[index], number, encoding)))
+        wrong += int(np.count_nonzero(frame.bits != labels.of(number, index)))
+    for index in set(range(len(labels.labels))) - seen:
+        wrong += int(np.count_nonzero(labels.of(number, index)))
     return wrong
-
-
-def _expected(labels: NDArray[np.uint8], number: int, encoding: Encoding) -> Bits:
-    if encoding is Encoding.BITS:
-        return (labels & np.uint8(1 << (number - 1))).astype(np.bool_)
-    return np.equal(labels, number)
