@@ -1,0 +1,65 @@
+"""Trying drafts: over what is kept, and on live series."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from node.adapters.database import shadows, simulations
+from node.errors import NoSuch
+from node.pipeline.rule_sets.background import Background
+from node.pipeline.rule_sets.shadow import Seen, seen_by_shadow
+from node.pipeline.rule_sets.versions import TEXT_AT_MOST, Change, Versions
+from node.web.api.rules.shapes import OtherSeries, Shadowed, ToShadow, ToTry, Tried
+
+
+def add_trials(router: APIRouter, versions: Versions, background: Background) -> None:
+    """Routes that change nothing for any series."""
+    database = versions.database
+
+    @router.post("/simulations", status_code=202, summary="Begin to try a draft on the series that came")
+    def simulate(draft: ToTry) -> Tried:
+        return Tried.model_validate(vars(background.start(draft.files, draft.author, draft.days, draft.against)))
+
+    @router.get("/simulations/{simulation}", summary="How far a simulation is, and what it found")
+    def simulation(simulation: int) -> Tried:
+        number = simulation if 0 < simulation < 2**31 else 0
+        return Tried.model_validate(vars(simulations.get(database, number)))
+
+    @router.get("/shadow", summary="What the draft in the shadow would have done otherwise")
+    def shadow(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Shadowed:
+        seen = seen_by_shadow(database, limit)
+        if seen is None:
+            raise NoSuch("nothing is in the shadow")
+        return _shadowed(seen)
+
+    @router.put("/shadow", summary="Put a draft into the shadow: asked about every series, obeyed for none")
+    def begin(draft: ToShadow) -> Shadowed:
+        version = versions.keep(draft.files, Change(draft.author, "in the shadow"))
+        shadows.begin(database, version, draft.author, versions.clock())
+        return shadow()
+
+    @router.delete("/shadow", status_code=204, summary="Take the draft out of the shadow")
+    def end(author: Annotated[str, Query(min_length=1, max_length=TEXT_AT_MOST)]) -> None:
+        shadows.begin(database, "", author, versions.clock())
+
+
+def _shadowed(seen: Seen) -> Shadowed:
+    return Shadowed(
+        version=seen.shadow.version,
+        since=seen.shadow.at,
+        author=seen.shadow.author,
+        series=seen.series,
+        differing=seen.differing,
+        sentence=seen.sentence,
+        listed=[
+            OtherSeries(
+                series_instance_uid=one.series_instance_uid,
+                at=one.at,
+                did=str(one.decided.get("does", "")),
+                would_have=str(one.would.get("does", "")),
+            )
+            for one in seen.listed
+        ],
+    )
