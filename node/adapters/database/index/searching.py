@@ -20,6 +20,7 @@ _TABLES = {Level.STUDY: study, Level.SERIES: series, Level.INSTANCE: instance}
 _REQUEST = "RequestAttributesSequence."
 _MODALITIES = "ModalitiesInStudy"
 _MOST_KEYS = 500  # in one statement
+_COUNTED = 100_000  # results behind a page that are counted
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,16 @@ class Hits:
 def search(index: Index, query: Query) -> Hits:
     """The page that is asked for, in an order that stays."""
     with index.reading() as connection:
-        wanted = _selected(connection, query)
-        page = connection.execute(wanted.limit(query.limit + 1).offset(query.offset)).all()
+        matching = _ordered(_keys(query.level), query.level).where(*_conditions(connection, query))
+        keys = list(connection.scalars(matching.limit(query.limit + 1).offset(query.offset)))
         more = 0
-        if len(page) > query.limit:
-            page = page[: query.limit]
-            everything = wanted.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
-            more = max(0, (connection.scalar(everything) or 0) - query.offset - len(page))
+        if len(keys) > query.limit:
+            keys = keys[: query.limit]
+            counted = matching.order_by(None).limit(query.offset + query.limit + _COUNTED).subquery()
+            more = max(
+                0, (connection.scalar(select(func.count()).select_from(counted)) or 0) - query.offset - len(keys)
+            )
+        page = _rows(connection, query.level, keys)
         found = {
             level: _attributes(connection, level, {getattr(row, f"{level.value}_key") for row in page})
             for level in _levels(query.level)
@@ -68,8 +72,22 @@ def _levels(level: Level) -> list[Level]:
     return every[: every.index(level) + 1]
 
 
-def _selected(connection: Connection, query: Query) -> Select[Any]:
-    return _ordered(_columns(query.level), query.level).where(*_conditions(connection, query))
+def _keys(level: Level) -> Select[Any]:
+    """What is needed to match: rows are read for the page only."""
+    if level is Level.STUDY:
+        return select(study.c.id)
+    wanted = select(series.c.id if level is Level.SERIES else instance.c.id).select_from(study)
+    wanted = wanted.join(series, series.c.study_key == study.c.id)
+    return wanted if level is Level.SERIES else wanted.join(instance, instance.c.series_key == series.c.id)
+
+
+def _rows(connection: Connection, level: Level, keys: Sequence[int]) -> list[Any]:
+    """The rows of a page, in its order."""
+    found: dict[int, Any] = {}
+    for at in range(0, len(keys), _MOST_KEYS):
+        wanted = _columns(level).where(_TABLES[level].c.id.in_(keys[at : at + _MOST_KEYS]))
+        found |= {getattr(row, f"{level.value}_key"): row for row in connection.execute(wanted)}
+    return [found[key] for key in keys if key in found]
 
 
 def _columns(level: Level) -> Select[Any]:
