@@ -8,6 +8,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The genuine tritonserver's binary; its Python requirements are those of an API that is not used here.
 TRITON := nvidia-pytriton==0.7.0
+# Test files side by side, as many as there are processors.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-slow check format lock train clean
 
@@ -30,10 +32,10 @@ demo: .venv/installed ## a series through the whole node, on this machine
 	@$(BIN)/mricore-node demo --once
 
 test: .venv/installed-for-tests ## every test but those that take minutes
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-slow: .venv/installed-for-tests ## every test, those that take minutes too
-	@MRICORE_SLOW_TESTS=1 $(BIN)/python -m pytest
+	@MRICORE_SLOW_TESTS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: .venv/installed-for-tests ## format, lint, types and architecture
 	@$(BIN)/ruff format --check .
