@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from pydicom.dataset import Dataset
 
-from node.adapters.database import Database
+from node.adapters.database import Database, conclusions
 from node.adapters.database import series as rows
 from node.adapters.database.routing import Notice, StudyLine
 from node.adapters.database.routing import study as study_lines
@@ -113,28 +113,41 @@ class Completion:
             _log.warning("header not readable", sop_instance_uid=one.sop_instance_uid, reason=str(bad))
             return NOTHING
 
-    def _route(self, seen: WaitingSeries, read: Mapping[str, Facts], evidence: str) -> bool:
-        lines, now = study_lines(self.database, seen.study_instance_uid), self.clock()
+    def reconsider(self, series_instance_uid: str, version: int) -> int:
+        """Ask the rules once more, now that a model found something; how many jobs were added.
+
+        Nothing is taken back, and nothing is done for a series that changed meanwhile: its new version is judged anew.
+        A rule that would wait for other series of the study is not waited for.
+        """
+        seen = rows.received(self.database, series_instance_uid)
+        if seen is None or seen.version != version:
+            return 0
+        now = self.clock()
+        decision, subject, found = self._decide(seen, self._facts(seen), now)
+        if decision.disposition is not Disposition.INFER:
+            return 0
+        added = rows.extend(self.database, seen, _verdict(decision, found, seen, "a model found something"), now)
+        if added:
+            self.keep(seen, subject, decision)
+        return added
+
+    def _decide(
+        self, seen: WaitingSeries, read: Mapping[str, Facts], now: datetime
+    ) -> tuple[Decision, Subject, tuple[Volume, ...]]:
+        lines = study_lines(self.database, seen.study_instance_uid)
         subject, found = self._subject(seen, read, lines)
         own = Sibling(seen.series_instance_uid, seen.last_at, subject)
         study = study_of(own, lines, lambda uid: self._other(uid, lines), now)
-        decision = decide(self.rule_set(), subject, study)
+        return decide(self.rule_set(), subject, study), subject, found
+
+    def _route(self, seen: WaitingSeries, read: Mapping[str, Facts], evidence: str) -> bool:
+        now = self.clock()
+        decision, subject, found = self._decide(seen, read, now)
         if decision.disposition is Disposition.WAIT:
             look_at, sentence = decision.look_again_at or now + _NEVER, f"{evidence}; {decision.reason}"
             rows.postpone_for_study(self.database, seen, look_at, sentence, now)
             return False
-        asked = decision.for_volumes(one.key for one in found) if decision.disposition is Disposition.INFER else ()
-        verdict = rows.Verdict(
-            state=_STATES[decision.disposition],
-            reason=decision.reason,
-            evidence=evidence,
-            rule_set_version=decision.rule_set,
-            rule=decision.rule,
-            outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
-            jobs=[_job(decision, inference, key, seen.last_at) for inference, key in asked],
-            tags=decision.tags,
-            notices=[Notice(one.rule, one.to, one.text) for one in decision.notices],
-        )
+        verdict = _verdict(decision, found, seen, evidence)
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
             self.learn(seen, list(read.values()))
@@ -160,12 +173,28 @@ class Completion:
             host=seen.host,
             received_at=seen.last_at,
             study=lines,
+            results=conclusions.found(self.database, seen.series_instance_uid, seen.version),
         )
 
     def _other(self, series_instance_uid: str, lines: Sequence[StudyLine]) -> Subject:
         """Another series of the study."""
         seen = rows.received(self.database, series_instance_uid)
         return Subject([]) if seen is None else self._subject(seen, self._facts(seen), lines)[0]
+
+
+def _verdict(decision: Decision, found: Sequence[Volume], seen: WaitingSeries, evidence: str) -> rows.Verdict:
+    asked = decision.for_volumes(one.key for one in found) if decision.disposition is Disposition.INFER else ()
+    return rows.Verdict(
+        state=_STATES[decision.disposition],
+        reason=decision.reason,
+        evidence=evidence,
+        rule_set_version=decision.rule_set,
+        rule=decision.rule,
+        outcomes=[_outcome(one.rule.name, one.standing.value, one.sentence) for one in decision.outcomes],
+        jobs=[_job(decision, inference, key, seen.last_at) for inference, key in asked],
+        tags=decision.tags,
+        notices=[Notice(one.rule, one.to, one.text) for one in decision.notices],
+    )
 
 
 def _remembered(one: StoredInstance) -> Facts | None:

@@ -58,6 +58,18 @@ def note(
     _look_again(connection, uid, now)
 
 
+def note_more(
+    connection: Connection, uid: str, version: int, tags: Sequence[str], notices: Sequence[Notice], now: datetime
+) -> None:
+    """What a second decision says beyond the first: tags that are not there, notices of rules that gave none."""
+    mine = (tag.c.series_instance_uid == uid) & (tag.c.version == version)
+    tagged = set(connection.scalars(select(tag.c.tag).where(mine)))
+    given = (notice.c.series_instance_uid == uid) & (notice.c.version == version)
+    told = set(connection.scalars(select(notice.c.rule).where(given)))
+    new = [one for one in notices if one.rule not in told]
+    note(connection, uid, version, [one for one in tags if one not in tagged], new, now)
+
+
 def note_inputs(connection: Connection, job_id: int, inputs: Sequence[tuple[str, str]]) -> None:
     """The series that a job works on, by need."""
     rows = [

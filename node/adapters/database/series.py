@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, inser
 
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
-from node.adapters.database.routing import Notice, await_study, note, note_inputs
+from node.adapters.database.routing import Notice, await_study, note, note_inputs, note_more
 from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
 from node.core.jobs import Lane, NewJob, rank
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
@@ -203,6 +203,36 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
             _create(connection, seen, new, now)
         _supersede_open(connection, seen, now)
     return True
+
+
+def extend(database: Database, seen: WaitingSeries, verdict: Verdict, now: datetime) -> int:
+    """Write a second decision on a routed series, and what it asks for beyond the first; how many jobs that is.
+
+    No model gets a second job on a volume of this version, so that this comes to an end. Nothing happens when an
+    instance came meanwhile.
+    """
+    uid, version = seen.series_instance_uid, seen.version
+    mine = (series.c.series_instance_uid == uid) & (series.c.version == version)
+    with database.transaction() as connection:
+        routed = mine & (series.c.state == SeriesState.ROUTED)
+        if connection.execute(select(series.c.version).where(routed).with_for_update()).first() is None:
+            return 0
+        asked = select(job.c.model, job.c.volume).where(job.c.series_instance_uid == uid, job.c.version == version)
+        there = {(row.model, row.volume) for row in connection.execute(asked)}
+        new = [one for one in verdict.jobs if (one.model, one.volume) not in there]
+        connection.execute(
+            update(decision)
+            .where(decision.c.series_instance_uid == uid, decision.c.version == version)
+            .values(rule_set_version=verdict.rule_set_version, at=now, outcomes=list(verdict.outcomes))
+        )
+        note_more(connection, uid, version, verdict.tags, verdict.notices, now)
+        if new:
+            why = f"{verdict.evidence}; {verdict.reason}"
+            row = {"at": now, "actor": "rules", "series_instance_uid": uid, "state": SeriesState.ROUTED, "reason": why}
+            connection.execute(insert(change), row)
+        for one in new:
+            _create(connection, seen, one, now)
+    return len(new)
 
 
 def _unchanged(seen: WaitingSeries) -> ColumnElement[bool]:
