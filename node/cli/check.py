@@ -21,10 +21,12 @@ from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository
 from node.app import build_destination
 from node.cli import config_option, json_option
 from node.cli.rules import mistakes_of
+from node.cli.rules.opening import versions_of
 from node.cli.tables import moment, show_json
 from node.config import DestinationSettings, Settings, load
 from node.core.rules import Severity
 from node.errors import BadConfiguration, NodeError
+from node.pipeline.rule_sets.start import look_at
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _rules(settings: Settings) -> str:
         if mistake.severity is Severity.ERROR:
             raise mistake.error()
     warnings = f", {len(mistakes)} warnings (see `rules check`)" if mistakes else ""
-    return f"{len(files)} files in {settings.rules.directory}{warnings}"
+    folder = look_at(versions_of(settings, Database(settings.database_url)), files).sentence
+    return f"{len(files)} files in {settings.rules.directory}{warnings}; {folder}"
 
 
 def _models(settings: Settings) -> str:
