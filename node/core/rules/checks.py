@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from node.core.card import Card
-from node.core.rules.conditions import All, Condition
+from node.core.rules.conditions import Condition
 from node.core.rules.folding import shown
+from node.core.rules.implication import Implication, conjuncts
 from node.core.rules.mistakes import Mistake, Severity, did_you_mean
+from node.core.rules.program import leaves
 from node.core.rules.rule import Inference, Rule
 
 
@@ -22,27 +24,44 @@ def check_names(rules: Sequence[Rule]) -> Iterator[Mistake]:
 
 
 def check_order(rules: Sequence[Rule]) -> Iterator[Mistake]:
-    """Rules that can never match, since an earlier one takes every series they could."""
+    """Rules that can never match: they contradict themselves, or an earlier one takes every series they could."""
+    implication = Implication()
     active = [rule for rule in rules if rule.active]
     for place, rule in enumerate(active):
-        earlier = next((before for before in active[:place] if before.stop and _covers(before.when, rule.when)), None)
-        if earlier:
-            what = f"{rule.name} can never match: {earlier.name} ({earlier.file}) takes every such series before it"
+        apart = _contradiction(rule, implication)
+        if apart:
+            what = f"{rule.name} can never match: no series is both {apart[0].text} and {apart[1].text}"
+            yield Mistake(rule.file, rule.line, what, "Take one out, or write any: for one of them", Severity.WARNING)
+            continue
+        before = [earlier for earlier in active[:place] if earlier.stop and not earlier.needs]
+        covering = next((earlier for earlier in before if implication.implies(rule.applies, earlier.when)), None)
+        if covering:
+            what = f"{rule.name} can never match: {covering.name} ({covering.file}) takes every such series before it"
             cure = "Put it in front by its file name, or give the earlier rule stop: false"
+            yield Mistake(rule.file, rule.line, what, cure, Severity.WARNING)
+        elif other := next((earlier for earlier in before if _contend(earlier, rule, implication)), None):
+            what = f"{rule.name} and {other.name} ({other.file}) can match the same series, and only {other.name} acts"
+            cure = "Exclude the one in the other with not:, or give the earlier rule stop: false"
             yield Mistake(rule.file, rule.line, what, cure, Severity.WARNING)
 
 
-def _covers(earlier: Condition, later: Condition) -> bool:
-    """Whether the later condition plainly implies the earlier one: all of the earlier one's parts are among its own."""
-    return set(_conjuncts(earlier)) <= set(_conjuncts(later))
+def _contradiction(rule: Rule, implication: Implication) -> tuple[Condition, Condition] | None:
+    parts = tuple(conjuncts(rule.when))
+    pairs = ((one, other) for place, one in enumerate(parts) for other in parts[place + 1 :])
+    return next((pair for pair in pairs if implication.exclude(*pair)), None)
 
 
-def _conjuncts(condition: Condition) -> Iterator[Condition]:
-    if isinstance(condition, All):
-        for part in condition.parts:
-            yield from _conjuncts(part)
-    else:
-        yield condition
+def _contend(earlier: Rule, later: Rule, implication: Implication) -> bool:
+    """Whether two rules ask the same attributes, for different models, and neither is a case of the other.
+
+    Any two rules on different attributes can meet in one series; that would be no news.
+    """
+    models = {one.model for one in earlier.then.infer}, {one.model for one in later.then.infer}
+    if not all(models) or models[0] == models[1]:
+        return False
+    if {leaf.operand for leaf in leaves(earlier.when)} != {leaf.operand for leaf in leaves(later.applies)}:
+        return False
+    return not implication.exclude(earlier.when, later.applies) and not implication.implies(earlier.when, later.applies)
 
 
 def check_references(

@@ -48,6 +48,7 @@ def read_rule(section: Section, report: Report, lists: Lists, interned: Interned
         deadline=span_of(deadline, report, _DEADLINE_AT_MOST) if deadline else None,
         needs=needs,
         within=(span_of(within, report, _WITHIN_AT_MOST) if within else None) or timedelta(),
+        says_unknown=section.get("on_unknown") is not None,
         missing=word_of(section.get("else"), Missing.HOLD, report),
     )
 

@@ -10,6 +10,7 @@ from node.core.card import Card
 from node.core.rules.checks import check_names, check_order, check_references
 from node.core.rules.clauses import Interned
 from node.core.rules.entries import read_rule, read_set
+from node.core.rules.guarantees import check_inputs, check_loops, check_unknowns
 from node.core.rules.mistakes import Mistake, Report, Severity
 from node.core.rules.rule import Rule
 from node.core.rules.rule_set import RuleSet
@@ -43,7 +44,14 @@ def check_rule_set(
     rules = read.rule_set.rules
     broken = {mistake.file for mistake in read.mistakes if mistake.severity is Severity.ERROR}
     whole = [rule for rule in rules if rule.file not in broken]  # a condition that was not read covers everything
-    found = [*read.mistakes, *check_order(whole), *check_references(rules, models, destinations)]
+    found = [
+        *read.mistakes,
+        *check_order(whole),
+        *check_loops(whole),
+        *check_unknowns(whole),
+        *check_references(rules, models, destinations),
+        *(check_inputs(whole, models) if isinstance(models, Mapping) else ()),
+    ]
     return tuple(sorted(found, key=lambda mistake: (mistake.file, mistake.line, mistake.severity)))
 
 

@@ -112,6 +112,12 @@ class Rule:
     needs: tuple[Need, ...] = ()  # distinct series of one study; the first one carries the job
     within: timedelta = timedelta()  # how long the others are waited for
     missing: Missing = Missing.HOLD
+    says_unknown: bool = True  # whether `on_unknown` is written in the file
+
+    @property
+    def carrier(self) -> Condition:
+        """What the series must be that the model gets."""
+        return All((self.when, self.needs[0].when)) if self.needs else self.when
 
     @property
     def applies(self) -> Condition:
