@@ -78,7 +78,8 @@ def served_archive(folder: Path, url: str = "") -> Iterator[ServedArchive]:
 
 @contextmanager
 def _serving(routes: Sequence[object]) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:  # as node/web/server does
+        listening.bind(("127.0.0.1", 0))
         application = Starlette(routes=list(routes))  # type: ignore[arg-type]
         server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
