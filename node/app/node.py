@@ -17,7 +17,7 @@ from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
 from node.app.receiving import Receiving
 from node.app.roles import Role
-from node.app.serving import build_web
+from node.app.serving import build_routers, build_web
 from node.app.store import build_store
 from node.app.working import Working
 from node.config import Settings
@@ -90,7 +90,8 @@ class Node:
             wake = self._working.wake if self._working else _nothing
             self._receiving = Receiving(settings, self.database, self.files, self._clock, self._delivering, wake)
         reception = self._receiving.reception if self._receiving else None
-        self._web = build_web(settings, self._health(), reception, self._archiving.archive)
+        routers = build_routers(self.database, self._clock) if self.role.shows else []
+        self._web = build_web(settings, self._health(), reception, self._archiving.archive, routers)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
         if self._receiving:
             self._receiving.listen()

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
+from node.adapters.database import Database
+from node.app.clock import Clock
 from node.config import Settings
 from node.pipeline.archive import Archive
 from node.pipeline.reception import Reception
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes
+from node.web.api.jobs import jobs_router
 
 
-def build_web(settings: Settings, health: Health, reception: Reception | None, archive: Archive | None = None) -> Web:
+def build_web(
+    settings: Settings,
+    health: Health,
+    reception: Reception | None,
+    archive: Archive | None = None,
+    routers: Sequence[APIRouter] = (),
+) -> Web:
     """The HTTP server with everything it offers."""
     routes: list[BaseRoute] = [
         *health_routes(health),
         *dicomweb_routes(reception, settings.http.max_request, archive),
-        *api_routes(_routers()),
+        *api_routes(routers),
     ]
     return Web(routes)
 
 
-def _routers() -> list[APIRouter]:
+def build_routers(database: Database, clock: Clock) -> list[APIRouter]:
     """What stands below /api/v1; one for each subject."""
-    return []
+    return [jobs_router(database, clock)]

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from node.adapters.database import Database, pauses, trace
-from node.adapters.database import jobs as rows
+from node.adapters.database import Database, pauses
 from node.adapters.database import processes as process_rows
+from node.adapters.database.job_list import Wanted
 from node.app import utc_now
 from node.cli import config_option, json_option
 from node.cli.tables import moment, show, show_json
 from node.config import load
 from node.core.states import JobState
-from node.errors import NotProcessable
+from node.pipeline import jobs as actions
+
+_ACTOR = "command line"
 
 
 @click.group()
@@ -26,17 +28,28 @@ def jobs() -> None:
 @config_option
 @json_option
 @click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
-@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
-def list_jobs(config: Path | None, as_json: bool, state: str | None, limit: int) -> None:
+@click.option("--model", help="Only jobs of this model.")
+@click.option("--destination", help="Only jobs for this destination or group.")
+@click.option("--priority", type=click.Choice(["stat", "routine", "low"]), help="Only jobs of this priority.")
+@click.option("--text", help="Accession number, patient ID or a UID; or part of the patient's name.")
+@click.option("--before", type=click.IntRange(1), help="Only jobs older than this one.")
+@click.option("--limit", default=50, show_default=True, help=f"At most so many, newest first; {actions.MOST} at most.")
+def list_jobs(config: Path | None, as_json: bool, before: int | None, limit: int, **wanted: str | None) -> None:
     """List jobs, newest first."""
-    found = trace.recent_jobs(_database(config), state, limit)
+    state = JobState(chosen) if (chosen := wanted.pop("state")) else None
+    page = actions.list_jobs(_database(config), Wanted(state, **wanted), before, limit)
     if as_json:
-        show_json([{"series_instance_uid": uid} | vars(job) for job, uid in found])
+        show_json([vars(one) for one in page.jobs])
         return
     show(
-        ("job", "state", "stage", "model", "volume", "rule", "reason"),
-        [(job.id, job.state, job.stage, job.model, job.volume, job.rule, job.reason) for job, _ in found],
+        ("job", "state", "stage", "priority", "model", "volume", "rule", "reason"),
+        [
+            (one.id, one.state, one.stage, one.priority, one.model, one.volume, one.rule, one.reason)
+            for one in page.jobs
+        ],
     )
+    if page.before:
+        click.echo(f"older ones: --before {page.before}")
 
 
 @jobs.command("show")
@@ -45,19 +58,15 @@ def list_jobs(config: Path | None, as_json: bool, state: str | None, limit: int)
 @json_option
 def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
     """Show one job: its history, its results, and what each destination answered."""
-    database = _database(config)
-    job = rows.get(database, job_id)
-    line = trace.line(database, job.series_instance_uid) if job else None
-    if job is None or line is None:
-        raise NotProcessable(f"there is no job {job_id}: see `mricore-node jobs list`")
-    mine = next(one for one in line.jobs if one.id == job_id)
+    story = actions.show(_database(config), job_id)
+    mine = story.job
     if as_json:
         show_json(mine)
         return
     show(("", ""), [(name, value) for name, value in vars(mine).items() if name not in ("results", "deliveries")])
     show(("kind", "file"), mine.results)
     show(("kind", "destination", "state", "answer"), mine.deliveries)
-    show(("when", "what", "why"), [(moment(one.at), one.what, one.why) for one in line.history])
+    show(("when", "what", "why"), [(moment(one.at), one.what, one.why) for one in story.history])
 
 
 @jobs.command()
@@ -65,8 +74,7 @@ def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
 @config_option
 def retry(job_id: int, config: Path | None) -> None:
     """Try a failed, canceled, held or not processable job again."""
-    if not rows.retry(_database(config), job_id, "command line", utc_now()):
-        raise NotProcessable(f"job {job_id} cannot be tried again: it does not exist, or is not finished")
+    actions.retry(_database(config), job_id, _ACTOR, utc_now())
     click.echo(f"job {job_id} is scheduled")
 
 
@@ -76,8 +84,7 @@ def retry(job_id: int, config: Path | None) -> None:
 @config_option
 def cancel(job_id: int, reason: str, config: Path | None) -> None:
     """Cancel a job that is not finished. What was delivered stays delivered."""
-    if not rows.finish(_database(config), job_id, JobState.CANCELED, reason, utc_now(), actor="command line"):
-        raise NotProcessable(f"job {job_id} cannot be canceled: it does not exist, or is finished")
+    actions.cancel(_database(config), job_id, reason, _ACTOR, utc_now())
     click.echo(f"job {job_id} is canceled")
 
 
@@ -92,11 +99,11 @@ def pause(models: tuple[str, ...], destinations: tuple[str, ...], config: Path |
     """
     database = _database(config)
     if not models and not destinations:
-        found = pauses.listed(database)
+        found = actions.paused(database)
         show(("paused", "name", "since", "by"), [(one.kind, one.name, moment(one.at), one.actor) for one in found])
         return
     for kind, name in _named(models, destinations):
-        there = pauses.pause(database, kind, name, "command line", utc_now())
+        there = actions.pause(database, kind, name, _ACTOR, utc_now())
         click.echo(f"{kind} {name} is paused" if there else f"{kind} {name} was paused already")
 
 
@@ -110,7 +117,7 @@ def resume(models: tuple[str, ...], destinations: tuple[str, ...], config: Path 
         raise click.UsageError("name a --model or a --destination; `mricore-node jobs pause` shows what is paused")
     database = _database(config)
     for kind, name in _named(models, destinations):
-        there = pauses.resume(database, kind, name, utc_now())
+        there = actions.resume(database, kind, name, utc_now())
         click.echo(f"{kind} {name} goes on" if there else f"{kind} {name} was not paused")
 
 

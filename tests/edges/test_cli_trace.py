@@ -78,7 +78,7 @@ def test_jobs_are_listed_shown_retried_and_canceled(left: Path) -> None:
     canceled = mricore_node("jobs", "cancel", 2, "--reason", "changed my mind", "--config", left)
     assert canceled.status == 0
     assert mricore_node("jobs", "retry", 1, "--config", left).status == 1
-    assert mricore_node("jobs", "show", 99, "--config", left).status == 1
+    assert mricore_node("jobs", "show", 99, "--config", left).status == 2
 
 
 def test_check_says_line_by_line_that_the_ledger_is_whole(left: Path) -> None:

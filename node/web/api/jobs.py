@@ -1,0 +1,164 @@
+"""/api/v1/jobs: what the node works on, what became of it, and what a person may do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from node.adapters.database import Database
+from node.adapters.database.job_list import Entry, Wanted
+from node.core.states import JobState
+from node.pipeline import jobs
+
+_ACTOR = "api"
+_Text = Annotated[str | None, Query(max_length=256)]
+
+
+class Page(BaseModel):
+    """Jobs, newest first. `before` asks for the next page; null: this was the last."""
+
+    jobs: list[Entry]
+    before: int | None
+
+
+class Happened(BaseModel):
+    """A line of a history."""
+
+    at: datetime
+    what: str
+    why: str
+
+
+class Delivered(BaseModel):
+    """What a destination said to one object."""
+
+    kind: str
+    destination: str
+    state: str
+    answer: str
+
+
+class Story(BaseModel):
+    """One job and all that is known of it."""
+
+    id: int
+    series_instance_uid: str
+    version: int
+    rule: str
+    model: str
+    model_version: str
+    volume: str
+    state: str
+    stage: str | None
+    reason: str
+    seconds: dict[str, float]
+    segments: list[dict[str, object]]
+    results: list[str]  # kinds
+    deliveries: list[Delivered]
+    history: list[Happened]
+
+
+class Cancel(BaseModel):
+    """Why."""
+
+    reason: str = Field("canceled on request", min_length=1, max_length=500)
+
+
+class Target(BaseModel):
+    """A model that gets no jobs, or a destination that gets no objects."""
+
+    kind: Literal["model", "destination"]
+    name: str = Field(min_length=1, max_length=128)
+
+
+class Paused(Target):
+    """Since when, and by whom."""
+
+    at: datetime
+    actor: str
+
+
+class Changed(BaseModel):
+    """Whether anything changed; false: it was so already."""
+
+    changed: bool
+
+
+def jobs_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
+    """A thin shell over pipeline.jobs."""
+    router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+    @router.get("", summary="List jobs, newest first")
+    def listed(
+        state: JobState | None = None,
+        model: _Text = None,
+        destination: _Text = None,
+        priority: Literal["stat", "routine", "low"] | None = None,
+        text: _Text = None,
+        before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+        limit: Annotated[int, Query(ge=1, le=jobs.MOST)] = 50,
+    ) -> Page:
+        wanted = Wanted(state, model, destination, priority, text)
+        found = jobs.list_jobs(database, wanted, before, limit)
+        return Page(jobs=list(found.jobs), before=found.before)
+
+    @router.get("/paused", summary="What is paused")
+    def paused() -> list[Paused]:
+        return [Paused.model_validate(vars(one)) for one in jobs.paused(database)]
+
+    @router.post("/pause", summary="Begin no more jobs of a model, or send no more to a destination")
+    def pause(target: Target) -> Changed:
+        return Changed(changed=jobs.pause(database, target.kind, target.name, _ACTOR, clock()))
+
+    @router.post("/resume", summary="End a pause: what waited is due at once")
+    def resume(target: Target) -> Changed:
+        return Changed(changed=jobs.resume(database, target.kind, target.name, clock()))
+
+    @router.get("/{job_id}", summary="One job: its history, its results, and what each destination answered")
+    def shown(job_id: int) -> Story:
+        return _story(jobs.show(database, _number(job_id)))
+
+    @router.post("/{job_id}/retry", summary="Try a failed, canceled, held or not processable job again")
+    def retry(job_id: int) -> Story:
+        jobs.retry(database, _number(job_id), _ACTOR, clock())
+        return _story(jobs.show(database, job_id))
+
+    @router.post("/{job_id}/cancel", summary="Cancel a job that is not finished; what was delivered stays delivered")
+    def cancel(job_id: int, why: Cancel | None = None) -> Story:
+        jobs.cancel(database, _number(job_id), (why or Cancel()).reason, _ACTOR, clock())
+        return _story(jobs.show(database, job_id))
+
+    return router
+
+
+def _number(job_id: int) -> int:
+    """A number that no database has is no job's."""
+    return job_id if 0 < job_id < 2**31 else 0
+
+
+def _story(found: jobs.Story) -> Story:
+    one = found.job
+    return Story(
+        id=one.id,
+        series_instance_uid=found.series_instance_uid,
+        version=one.version,
+        rule=one.rule,
+        model=one.model,
+        model_version=one.model_version,
+        volume=one.volume,
+        state=one.state,
+        stage=one.stage,
+        reason=one.reason,
+        seconds=dict(one.seconds),
+        segments=[dict(segment) for segment in one.segments],
+        results=[kind for kind, _ in one.results],
+        deliveries=[
+            Delivered(kind=kind, destination=to, state=state, answer=answer)
+            for kind, to, state, answer in one.deliveries
+        ],
+        history=[Happened(at=event.at, what=event.what, why=event.why) for event in found.history],
+    )
