@@ -5,24 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import structlog
+from fastapi import APIRouter
 
 from node.adapters.database import Database
 from node.adapters.database import rules as rows
 from node.adapters.database.series import WaitingSeries
 from node.adapters.rule_files import read_rule_files
-from node.adapters.triton import Model
+from node.adapters.triton import Model, read_repository
 from node.app.clock import Clock
 from node.config import Settings
 from node.core.rules import Decision, Mistake, Subject, check_rule_set
 from node.errors import BadConfiguration
+from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.kept import Headers
 from node.pipeline.rule_sets.shadow import Shadow
 from node.pipeline.rule_sets.start import take_directory
 from node.pipeline.rule_sets.versions import Versions
+from node.web.api.rules import rules_router
 from node.worker import HeaderKeeper
 
 _log = structlog.get_logger(__name__)
+
+
+def build_versions(
+    settings: Settings, database: Database, clock: Clock, models: Sequence[Model] | None = None
+) -> Versions:
+    """Versions that are checked with this node's models and destinations. Without `models` they are read when asked."""
+
+    def mistakes(files: Mapping[str, str]) -> tuple[Mistake, ...]:
+        known = read_repository(settings.triton.models) if models is None else models
+        cards = {model.card.name: model.card for model in known}
+        return check_rule_set(files, models=cards, destinations=settings.destination_names)
+
+    return Versions(database, clock, mistakes, settings.rules.approval)
+
+
+def build_rules_router(settings: Settings, database: Database, clock: Clock) -> APIRouter:
+    """/api/v1/rules of this process."""
+    versions = build_versions(settings, database, clock)
+    return rules_router(versions, Background(versions, settings.process_id))
 
 
 class Rules:
@@ -30,8 +52,7 @@ class Rules:
 
     def __init__(self, settings: Settings, database: Database, clock: Clock, models: Sequence[Model]) -> None:
         self._settings, self._database = settings, database
-        self._cards = {model.card.name: model.card for model in models}
-        self.versions = Versions(database, clock, self._mistakes, settings.rules.approval)
+        self.versions = build_versions(settings, database, clock, models)
         self.in_use = InUse(database)
         self.headers = Headers(database, clock, settings.rules.keep_headers_days)
         self.shadow = Shadow(database, clock)
@@ -51,13 +72,10 @@ class Rules:
             return
         found = take_directory(self.versions, files)
         (_log.warning if found.conflict else _log.info)("rules", reason=found.sentence)
-        for mistake in self._mistakes(self.versions.files()[1]):
+        for mistake in self.versions.check(self.versions.files()[1]):
             _log.warning("rules", reason=str(mistake))
 
     def keep(self, seen: WaitingSeries, subject: Subject, decision: Decision) -> None:
         """A series was decided on: keep its headers, and put it to a draft in the shadow."""
         self.headers.keep(seen, subject, decision)
         self.shadow.note(seen, subject, decision)
-
-    def _mistakes(self, files: Mapping[str, str]) -> tuple[Mistake, ...]:
-        return check_rule_set(files, models=self._cards, destinations=self._settings.destination_names)

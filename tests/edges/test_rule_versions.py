@@ -13,6 +13,7 @@ from node.adapters.database import Database, proposals
 from node.adapters.database import rules as rows
 from node.adapters.database.proposals import Proposal
 from node.adapters.database.rules import Publication
+from node.core.rules import check_rule_set
 from node.errors import BadConfiguration, NodeError, NoSuch, Overtaken, Usage
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.start import AtStart, take_directory
@@ -230,6 +231,15 @@ def test_a_broken_folder_stops_the_first_start_and_no_later_one(versions: Versio
     found = take_directory(versions, broken)
     assert found.conflict
     assert "publication 1" in found.sentence
+    assert InUse(versions.database)().rules[0].name == "a"
+
+
+def test_a_destination_that_is_not_there_refuses_a_publication_and_not_a_start(versions: Versions) -> None:
+    rule = {"10-a.yaml": "name: a\nwhen: {}\nthen: [{infer: brain}, {deliver: [pacs]}]\n"}
+    strict = Versions(versions.database, versions.clock, lambda files: check_rule_set(files, destinations=["archive"]))
+    with pytest.raises(BadConfiguration, match="there is no destination pacs"):
+        strict.publish(rule, ANNA)
+    assert take_directory(strict, rule).outcome is AtStart.PUBLISH
     assert InUse(versions.database)().rules[0].name == "a"
 
 

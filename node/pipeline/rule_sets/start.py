@@ -8,13 +8,13 @@ later stays in use, and the log and `mricore-node check` say how to settle it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from node.adapters.database import rules as rows
 from node.adapters.database.proposals import Proposal
 from node.adapters.database.rules import Publication
-from node.core.rules import version_of
+from node.core.rules import check_rule_set, version_of
 from node.errors import BadConfiguration, Overtaken
 from node.pipeline.rule_sets.versions import DIRECTORY, Change, Versions
 
@@ -65,14 +65,15 @@ def look_at(versions: Versions, directory: Mapping[str, str]) -> Folder:
 def take_directory(versions: Versions, directory: Mapping[str, str]) -> Folder:
     """Publish the folder where that overrules nobody.
 
-    Raises BadConfiguration for files that cannot be used, unless an earlier rule set is in use: then that stays.
+    A model or a destination that is not there yet is no reason to stop: a node without its PACS still receives. Raises
+    BadConfiguration for files that cannot be used, unless an earlier rule set is in use: then that stays.
     """
     found = look_at(versions, directory)
     if found.outcome is not AtStart.PUBLISH:
         return found
     change = Change(NODE, "rules.directory, read at start")
     try:
-        done = versions.publish(directory, change, origin=DIRECTORY)
+        done = replace(versions, check=check_rule_set).publish(directory, change, origin=DIRECTORY)
     except Overtaken:  # another process started at the same moment
         return look_at(versions, directory)
     except BadConfiguration as wrong:
