@@ -90,7 +90,7 @@ class Node:
             wake = self._working.wake if self._working else _nothing
             self._receiving = Receiving(settings, self.database, self.files, self._clock, self._delivering, wake)
         reception = self._receiving.reception if self._receiving else None
-        routers = build_routers(self.database, self._clock) if self.role.shows else []
+        routers = build_routers(settings, self.database, self._clock) if self.role.shows else []
         self._web = build_web(settings, self._health(), reception, self._archiving.archive, routers)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
         if self._receiving:

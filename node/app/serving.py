@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from node.adapters.database import Database
 from node.app.clock import Clock
+from node.app.rules import build_rules_router
 from node.config import Settings
 from node.pipeline.archive import Archive
 from node.pipeline.reception import Reception
@@ -32,6 +33,6 @@ def build_web(
     return Web(routes)
 
 
-def build_routers(database: Database, clock: Clock) -> list[APIRouter]:
+def build_routers(settings: Settings, database: Database, clock: Clock) -> list[APIRouter]:
     """What stands below /api/v1; one for each subject."""
-    return [jobs_router(database, clock)]
+    return [jobs_router(database, clock), build_rules_router(settings, database, clock)]
