@@ -11,6 +11,7 @@ bulkdata.py        … large values, and all pixels
 rendered.py        … pictures and thumbnails
 capabilities.py    what is offered, and what is not
 edge.py            what those that read share
+threads.py         who waits in which threads
 syntaxes.py        transfer syntaxes and their media types
 media.py           media types, and which one an answer of Store is to have
 multipart.py       multipart/related, read as it comes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -19,6 +18,7 @@ from node.web.dicomweb.frames import content
 from node.web.dicomweb.media import Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part, related
 from node.web.dicomweb.syntaxes import EXPLICIT, OCTETS, is_plain
+from node.web.dicomweb.threads import reading
 
 _PATH = re.compile(r"[0-9A-Fa-f]{8}(\.\d{1,6}\.[0-9A-Fa-f]{8}){0,16}")
 _LEVELS = (
@@ -31,10 +31,10 @@ _ANY = ("*/*", "application/*")
 
 def bulk_routes(archive: Archive) -> list[Route]:
     async def bulk(request: Request) -> Response:
-        return await run_in_threadpool(_bulk, archive, request)
+        return await reading(_bulk, archive, request)
 
     async def pixels(request: Request) -> Response:
-        return await run_in_threadpool(_pixels, archive, request)
+        return await reading(_pixels, archive, request)
 
     return [
         Route(f"{_LEVELS[-1]}/bulkdata/{{path}}", told(bulk), methods=["GET"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -28,6 +27,7 @@ from node.web.dicomweb.edge import (
 from node.web.dicomweb.media import Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part, related
 from node.web.dicomweb.syntaxes import EXPLICIT, OCTETS, frame_syntax, frame_type, is_plain
+from node.web.dicomweb.threads import reading
 
 _AT_ONCE = 8  # frames that are decoded by one request to the child
 _MOST = 20_000  # in one list
@@ -35,7 +35,7 @@ _MOST = 20_000  # in one list
 
 def frame_routes(archive: Archive) -> list[Route]:
     async def frames(request: Request) -> Response:
-        return await run_in_threadpool(_frames, archive, request)
+        return await reading(_frames, archive, request)
 
     path = "/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"
     return [Route(path, told(frames), methods=["GET"])]

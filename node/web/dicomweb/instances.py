@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -23,13 +22,14 @@ from node.web.dicomweb.edge import NOT_ACCEPTABLE, RANGE_NOT_SATISFIABLE, accept
 from node.web.dicomweb.media import DICOM, Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part_head, pieces, related
 from node.web.dicomweb.syntaxes import EXPLICIT, MADE_SYNTAXES, OCTETS
+from node.web.dicomweb.threads import reading
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def instance_routes(archive: Archive) -> list[Route]:
     async def retrieve(request: Request) -> Response:
-        return await run_in_threadpool(_retrieve, archive, request)
+        return await reading(_retrieve, archive, request)
 
     paths = (
         "/studies/{study}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -17,6 +16,7 @@ from node.pipeline.archive.archive import Place, instance_etag, series_etag, unz
 from node.web.dicomweb.edge import NOT_ACCEPTABLE, accepted, base_url, not_there, place, takes_gzip, told
 from node.web.dicomweb.media import DICOM_JSON, DICOM_XML, Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part, related
+from node.web.dicomweb.threads import reading
 
 _OFFERS = (Offer(DICOM_JSON, False), Offer("application/json", False), Offer(DICOM_XML, True))
 # Viewers ask for metadata as if it were pixels (OHIF) or by a type of ours that is not offered here.
@@ -25,7 +25,7 @@ _LENIENT = ("application/octet-stream", "application/dicom", "*/*")
 
 def metadata_routes(archive: Archive) -> list[Route]:
     async def metadata(request: Request) -> Response:
-        return await run_in_threadpool(_metadata, archive, request)
+        return await reading(_metadata, archive, request)
 
     paths = (
         "/studies/{study}",

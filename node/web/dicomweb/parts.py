@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
-from starlette.concurrency import run_in_threadpool
+from node.web.dicomweb.threads import reading
 
 PIECE = 1 << 20  # bytes of a file that are in memory at once
 
@@ -48,7 +48,7 @@ async def in_threads(blocking: Iterable[bytes]) -> AsyncIterator[bytes]:
     """
     each = iter(blocking)
     try:
-        while (piece := await run_in_threadpool(next, each, None)) is not None:
+        while (piece := await reading(next, each, None)) is not None:
             yield piece
     finally:
         close = getattr(each, "close", None)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -34,6 +33,7 @@ from node.web.dicomweb.edge import (
 from node.web.dicomweb.frames import frame_numbers
 from node.web.dicomweb.media import Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part, related
+from node.web.dicomweb.threads import drawing
 
 _JPEG, _PNG = "image/jpeg", "image/png"
 _OFFERS = tuple(Offer(kind, multipart) for multipart in (False, True) for kind in (_JPEG, _PNG))
@@ -59,7 +59,7 @@ def rendered_routes(archive: Archive) -> list[Route]:
 
 def _endpoint(archive: Archive, *, thumbnail: bool) -> Endpoint:
     async def rendered(request: Request) -> Response:
-        return await run_in_threadpool(_rendered, archive, request, thumbnail)
+        return await drawing(_rendered, archive, request, thumbnail)
 
     return rendered
 
