@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from node.adapters.database.ledger import broken_chains
 from node.adapters.database.series import missing_files
 from node.adapters.database.tables import instance, receipt, series
 from node.adapters.files import Files
+from node.adapters.objects import kept_size
 from node.core.arrival import Sender
 from node.core.part10 import read_head
 from node.core.status import SUCCESS
@@ -142,7 +144,7 @@ def demand_kept(store: Store, heard: dict[str, str]) -> None:
     receipts = {line.sop_instance_uid: line for line in store.receipts() if line.status == SUCCESS}
     instances = {line.sop_instance_uid: line for line in store.instances()}
     assert broken_chains(store.database) == {}
-    assert missing_files(store.database, store.files.root) == []
+    assert missing_files(store.database, partial(kept_size, store.files)) == []
     assert heard.keys() <= receipts.keys()
     for sop_instance_uid, sha256 in heard.items():
         kept = instances[sop_instance_uid]

@@ -7,6 +7,7 @@ rules.py         the rules in use, and what is kept to try others on
 working.py       clerk, Triton, models, workers
 archiving.py     the index of DICOMweb, who fills it and who asks it
 serving.py       HTTP
+store.py         where bytes lie
 destinations.py  what a [[destination]] becomes
 """
 
@@ -14,5 +15,6 @@ from node.app.clock import utc_now
 from node.app.destinations import build_destination
 from node.app.node import Node
 from node.app.roles import Role
+from node.app.store import build_store
 
-__all__ = ["Node", "Role", "build_destination", "utc_now"]
+__all__ = ["Node", "Role", "build_destination", "build_store", "utc_now"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,10 +16,10 @@ from node.adapters.database.balance import balance
 from node.adapters.database.ledger import broken_chains
 from node.adapters.database.series import missing_files
 from node.adapters.destinations import Probing
-from node.adapters.files import Files
+from node.adapters.objects import kept_size
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository
-from node.app import build_destination
+from node.app import build_destination, build_store
 from node.cli import config_option, json_option
 from node.cli.rules import mistakes_of
 from node.cli.rules.opening import versions_of
@@ -107,7 +108,8 @@ def _whole_ledger(database: Database, settings: Settings) -> str:
     if broken:
         chain, numbers = next(iter(broken.items()))
         raise BadConfiguration("ledger", f"line {numbers[0]} of {chain} was changed or is missing", "Restore a backup")
-    missing = missing_files(database, settings.instances)
+    files, _ = build_store(settings)
+    missing = missing_files(database, partial(kept_size, files))
     if missing:
         raise BadConfiguration(
             "ledger", f"{len(missing)} stored files are missing or of another size, e.g. {missing[0]}"
@@ -116,7 +118,8 @@ def _whole_ledger(database: Database, settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    room = Files(settings.instances, settings.storage.low_watermark).room()
+    files, _ = build_store(settings)
+    room = files.room()
     if room < 0:
         raise BadConfiguration(
             "storage.low_watermark", "less disk is free than that: nothing is accepted", "Make room or lower it"

@@ -67,4 +67,7 @@ def _kept(header: Dataset, settings: Settings) -> list[Path]:
     stored = instances(database, uid)
     if not stored:
         raise Usage("this node does not keep the series that the file refers to: name its folder with --source")
-    return [settings.instances / one.path for one in stored]
+    from node.app import build_store  # only here: it takes a second
+
+    files, _ = build_store(settings)
+    return [files.path(one.path) for one in stored]

@@ -18,6 +18,7 @@ from node.adapters.database import Database
 from node.adapters.database import commitment as rows
 from node.adapters.database.commitment import GIVEN_UP, REPORTED, WAITING, Open
 from node.adapters.files import Files
+from node.adapters.objects import kept_size
 from node.core.fault import PROCESSING_FAILURE, Fault
 from node.core.storage_commitment import Report, Request, event, judge
 from node.errors import DestinationUnavailable
@@ -87,6 +88,6 @@ class Commitments:
     def _judged(self, request: Request) -> Report:
         """By what lies in the store now, at each attempt anew: a promise is made when it is heard."""
         stored = rows.stored(self.database, [one.sop_instance_uid for one in request.references])
-        there = {uid: one for uid, one in stored.items() if self.files.path(one.path).is_file()}
+        there = {uid: one for uid, one in stored.items() if kept_size(self.files, one.path) is not None}
         disputed = {uid for uid, one in there.items() if one.disputed}
         return judge(request.references, {uid: one.sop_class_uid for uid, one in there.items()}, disputed)

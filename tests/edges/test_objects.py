@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from node.adapters.objects import Bucket, BucketFiles, BucketResultFiles, Copies, ResultFiles
+from node.adapters.files import Files
+from node.adapters.objects import Bucket, BucketFiles, BucketResultFiles, Copies, ResultFiles, kept_size
 from node.core.part10 import file_head
 from node.errors import BadConfiguration, StoreUnavailable
 from tests.receiving import numbered
@@ -130,3 +131,15 @@ def test_what_is_no_bucket_is_refused(server: S3) -> None:
     with pytest.raises(BadConfiguration, match="no such bucket"):
         Bucket("s3://nobody-made-this-one", server.endpoint).demand_there()
     Bucket(BUCKET, server.endpoint).demand_there()
+
+
+def test_what_is_kept_is_asked_of_the_bucket_and_not_of_a_copy(replica: Open, bucket: Bucket, tmp_path: Path) -> None:
+    files = replica("one")
+    kept = files.write(NOON, HEAD, ONE.data_set)
+    assert kept_size(files, kept.path) == len(HEAD) + len(ONE.data_set)
+    bucket.delete(kept.path)
+    assert kept_size(files, kept.path) is None
+    in_a_folder = Files(tmp_path / "folder", 0)
+    kept = in_a_folder.write(NOON, HEAD, ONE.data_set)
+    assert kept_size(in_a_folder, kept.path) == len(HEAD) + len(ONE.data_set)
+    assert kept_size(in_a_folder, "20250102/12/none.dcm") is None

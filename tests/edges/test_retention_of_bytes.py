@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from node.adapters.database.ledger import broken_chains
 from node.adapters.database.series import missing_files
 from node.adapters.database.tables import job as job_table
 from node.adapters.database.tables import series
-from node.adapters.objects import ResultFiles
+from node.adapters.objects import ResultFiles, kept_size
 from node.core.states import JobState
 from node.core.status import SUCCESS
 from node.core.storage_commitment import Reference, Request
@@ -73,7 +74,7 @@ def test_what_was_delivered_long_ago_loses_its_bytes_and_keeps_its_rows(bench: B
     database = bench.store.database
     assert balance(database) == before
     assert broken_chains(database) == {}
-    assert missing_files(database, bench.store.files.root) == []
+    assert missing_files(database, partial(kept_size, bench.store.files)) == []
     (line,) = trace.find(database, str(HEAD[0].SeriesInstanceUID))
     assert line.history[-1].why.startswith("its bytes were removed, kept for 14 days; settled since 2025-01-02")
     assert [len(job.results) for job in line.jobs] == [2]
@@ -201,7 +202,7 @@ def test_what_is_sent_again_after_its_bytes_were_removed_is_stored_again(bench: 
     database = bench.store.database
     assert balance(database).residue == 0
     assert broken_chains(database) == {}
-    assert missing_files(database, bench.store.files.root) == []
+    assert missing_files(database, partial(kept_size, bench.store.files)) == []
     for path in instances(bench):
         aged(path, 99, bench)
     assert sum(retention(bench).sweep()) == 0

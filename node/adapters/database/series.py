@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, true, update
 
@@ -315,16 +314,16 @@ def _predecessor(connection: Connection, seen: WaitingSeries, new: NewJob) -> in
     return found
 
 
-def missing_files(database: Database, root: Path) -> list[str]:
+def missing_files(database: Database, size: Callable[[str], int | None]) -> list[str]:
     """Paths of acknowledged instances whose file is missing or holds fewer bytes than were received.
 
-    What retention removed is not missing.
+    `size`: bytes of what is kept under a path; None when nothing is. What retention removed is not missing.
     """
     wanted = select(instance.c.path, instance.c.size).where(instance.c.removed_at.is_(None))
     missing: list[str] = []
     with database.reading() as connection:
         for row in connection.execution_options(yield_per=1000).execute(wanted):
-            path = root / row.path
-            if not path.is_file() or path.stat().st_size < row.size:
+            there = size(row.path)
+            if there is None or there < row.size:
                 missing.append(row.path)
     return missing

@@ -5,7 +5,7 @@ Both know the names that the rows have: YYYYMMDD/HH/<sha256>.<random>.dcm for in
 
 from node.adapters.objects.bucket import Bucket
 from node.adapters.objects.copies import Copies
-from node.adapters.objects.instances import BucketFiles
+from node.adapters.objects.instances import BucketFiles, kept_size
 from node.adapters.objects.results import BucketResultFiles, ResultFiles
 
-__all__ = ["Bucket", "BucketFiles", "BucketResultFiles", "Copies", "ResultFiles"]
+__all__ = ["Bucket", "BucketFiles", "BucketResultFiles", "Copies", "ResultFiles", "kept_size"]

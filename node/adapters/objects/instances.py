@@ -48,6 +48,14 @@ class BucketFiles(Files):
         self._bucket.delete(relative)
 
 
+def kept_size(files: Files, relative: str) -> int | None:
+    """Bytes of an instance as they are kept; None when nothing is. Raises StoreUnavailable."""
+    if isinstance(files, BucketFiles):
+        return files.size(relative)
+    path = files.path(relative)
+    return path.stat().st_size if path.is_file() else None
+
+
 class _BucketWriter(Writer):
     """A large instance gathers in a local file and goes to the bucket in parts."""
 

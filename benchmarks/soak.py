@@ -1,0 +1,295 @@
+"""A hospital for half an hour: replicas that are killed, put to sleep and restarted while series come in slowly.
+
+python -m benchmarks.soak [MINUTES] [SERIES_A_MINUTE] [SEED]; writes docs/soak.md.
+
+A sender sends what it got no Success for again, to whichever replica answers, as a modality does. At the end every
+series must be completed, each of its results at the PACS in one form, and nothing that was acknowledged be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import random
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from time import monotonic, sleep
+
+from pydicom.uid import AllTransferSyntaxes
+from pynetdicom import AE, StoragePresentationContexts, evt
+from sqlalchemy import select
+
+from node.adapters.database import Database
+from node.adapters.database.balance import balance
+from node.adapters.database.ledger import broken_chains
+from node.adapters.database.series import missing_files
+from node.adapters.database.tables import change, instance, job, receipt, result
+from node.adapters.destinations.storescu import Peer, read_file_head, send
+from node.adapters.files import Files
+from node.adapters.objects import kept_size
+from node.adapters.triton import EmbeddedTriton
+from node.core.ledger import Balance
+from node.core.status import SUCCESS
+from node.errors import NodeError
+from tests.postgresql import Server, server
+from tests.replicas import Replica, Site, heads
+from tests.triton_fixture import MODEL, REPOSITORY
+
+REPLICAS = ("one", "two")
+_SETTLE_S = 600.0  # for what is left when nobody is killed any more
+_MORE = """
+[[destination]]
+name = "soak"
+kind = "dicom"
+ae_title = "PACS"
+host = "127.0.0.1"
+port = {port}
+timeout_seconds = 20
+"""
+_RULE = """name: soak
+description: everything
+when: {Modality: MR}
+then: [{infer: mri_core_head}, {deliver: [soak]}]
+stop: true
+"""
+
+
+@dataclass
+class Pacs:
+    """What it was sent: SOP Instance UID → digest of the data set → how often."""
+
+    stored: dict[str, Counter[str]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, event: evt.Event) -> int:
+        digest = hashlib.sha256(event.request.DataSet.getvalue()).hexdigest()
+        with self.lock:
+            self.stored.setdefault(str(event.request.AffectedSOPInstanceUID), Counter())[digest] += 1
+        return SUCCESS
+
+    @contextmanager
+    def listening(self) -> Iterator[int]:
+        ae = AE(ae_title="PACS")
+        for context in StoragePresentationContexts:
+            ae.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
+        scp = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self.take)])
+        assert scp
+        try:
+            yield int(scp.socket.getsockname()[1])
+        finally:
+            scp.shutdown()
+
+
+class Fleet:
+    """The replicas, each of which somebody may kill and start again."""
+
+    def __init__(self, site: Site) -> None:
+        self._site, self._lock = site, threading.Lock()
+        self._running: dict[str, tuple[ExitStack, Replica]] = {}
+        self.events: list[tuple[float, str]] = []
+
+    def start(self, name: str) -> None:
+        stack = ExitStack()
+        replica = stack.enter_context(self._site.replica(name))
+        with self._lock:
+            self._running[name] = (stack, replica)
+
+    def get(self, name: str) -> Replica | None:
+        with self._lock:
+            return self._running[name][1] if name in self._running else None
+
+    def end(self, name: str) -> None:
+        with self._lock:
+            stack, _ = self._running.pop(name)
+        stack.close()
+
+    def ports(self) -> list[int]:
+        with self._lock:
+            return [replica.dicom_port for _, replica in self._running.values()]
+
+
+@dataclass
+class Sender:
+    """One modality: what it sent, and what it heard Success for (SOP Instance UID → digest of the data set)."""
+
+    fleet: Fleet
+    sent: int = 0
+    repeated: int = 0
+    acknowledged: dict[str, str] = field(default_factory=dict)
+
+    def send(self, paths: list[Path]) -> None:
+        """Until everything was acknowledged."""
+        left = [(path, read_file_head(path)) for path in paths]
+        self.sent += len(left)
+        while left:
+            ports = self.fleet.ports()
+            with suppress(NodeError):
+                for one in send(Peer("MRICORE", "127.0.0.1", random.choice(ports or [1]), "SCANNER", 10), [*left]):
+                    if one.status == SUCCESS:
+                        head = next(head for path, head in left if path == one.path)
+                        digest = hashlib.sha256(one.path.read_bytes()[head.data_set_at :]).hexdigest()
+                        self.acknowledged[head.sop_instance_uid] = digest
+                        left = [(path, head) for path, head in left if path != one.path]
+            if left:
+                self.repeated += len(left)
+                sleep(3)
+
+
+def kill(fleet: Fleet, database: Server, begin: float, ends_at: float, dice: random.Random) -> None:
+    """Something dies every minute or two. One replica at a time is away; the database is restarted now and then."""
+    while monotonic() < ends_at:
+        sleep(min(dice.uniform(40, 100), max(0.0, ends_at - monotonic())))
+        if monotonic() >= ends_at:
+            return
+        name, what = dice.choice(REPLICAS), dice.choices(["kill -9", "SIGTERM", "SIGSTOP", "database"], [5, 2, 2, 1])[0]
+        replica = fleet.get(name)
+        assert replica
+        fleet.events.append((monotonic() - begin, what if what == "database" else f"{what} {name}"))
+        if what == "database":
+            database.restart()
+        elif what == "SIGSTOP":
+            replica.process.send_signal(SIGSTOP)
+            sleep(dice.uniform(20, 40))  # longer than a sign of life may stay away
+            replica.process.send_signal(SIGCONT)
+        else:
+            replica.process.send_signal(SIGKILL if what == "kill -9" else SIGTERM)
+            replica.process.wait(60)
+            fleet.end(name)
+            sleep(dice.uniform(2, 30))
+            fleet.start(name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there at the end."""
+
+    series: Counter[str]  # states of their jobs
+    changes: int  # to completed
+    results: int
+    missing: int  # acknowledged instances that are not stored with the bytes that were sent
+    files: int  # files of acknowledged instances that are missing
+    broken: int  # chains
+    chains: int
+    balance: Balance
+    taken_up: int
+
+
+def look(database: Database, sender: Sender, store: Path) -> Found:
+    with database.reading() as connection:
+        stored = {row.sop_instance_uid: row.sha256 for row in connection.execute(select(instance))}
+        changes = connection.execute(select(change.c.state, change.c.reason)).all()
+        return Found(
+            series=Counter(str(state) for state in connection.scalars(select(job.c.state))),
+            changes=sum(row.state == "completed" for row in changes),
+            results=len(connection.scalars(select(result.c.id)).all()),
+            missing=sum(stored.get(uid) != digest for uid, digest in sender.acknowledged.items()),
+            files=len(missing_files(database, partial(kept_size, Files(store, 0)))),
+            broken=len(broken_chains(database)),
+            chains=len(connection.scalars(select(receipt.c.chain).distinct()).all()),
+            balance=balance(database),
+            taken_up=sum("ended in the middle" in row.reason for row in changes),
+        )
+
+
+def report(minutes: float, rate: float, fleet: Fleet, sender: Sender, pacs: Pacs, found: Found, series: int) -> str:
+    forms = sum(len(digests) > 1 for digests in pacs.stored.values())
+    again = sum(sum(digests.values()) - 1 for digests in pacs.stored.values())
+    happened = Counter(what for _, what in fleet.events)
+    rows = [
+        ("series sent, of 32 slices", series),
+        ("instances sent, acknowledged", f"{sender.sent}, {len(sender.acknowledged)}"),
+        ("instances sent again, having had no answer", sender.repeated),
+        ("acknowledged and not stored, or with other bytes", found.missing),
+        ("stored files that are missing", found.files),
+        ("chains of the ledger, broken ones", f"{found.chains}, {found.broken}"),
+        ("jobs", ", ".join(f"{number} {state}" for state, number in sorted(found.series.items()))),
+        ("jobs completed twice", found.changes - found.series["completed"]),
+        ("attempts that were cut off and taken up", found.taken_up),
+        ("results made, at the PACS", f"{found.results}, {len(pacs.stored)}"),
+        ("results that reached the PACS in two forms", forms),
+        ("C-STOREs of a result repeated with the same bytes", again),
+        ("balance", f"received {found.balance.received}, delivered {found.balance.delivered}, filtered "
+                    f"{found.balance.filtered}, residue {found.balance.residue}"),
+    ]  # fmt: skip
+    table = "\n".join(f"| {what} | {number} |" for what, number in rows)
+    events = "\n".join(f"| {at / 60:.1f} | {what} |" for at, what in fleet.events)
+    counted = ", ".join(f"{number} × {what}" for what, number in sorted(happened.items()))
+    when = f"{datetime.now(UTC):%Y-%m-%d}"  # noqa: TID251 # the report's own date
+    return f"""# Soak
+
+`python -m benchmarks.soak {minutes:g} {rate:g}`: {minutes:g} minutes, two replicas on one PostgreSQL and one folder,
+one Triton, a PACS that counts, {rate:g} series a minute. {when}; Python {platform.python_version()},
+{os.cpu_count()} cores that others used as well.
+
+| | |
+|---|---|
+{table}
+
+What happened to them ({counted}):
+
+| minute | |
+|---|---|
+{events}
+"""
+
+
+def main(minutes: float, rate: float, seed: int) -> int:
+    dice, pacs = random.Random(seed), Pacs()
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    (folder / "rules").mkdir()
+    (folder / "rules" / "10-soak.yaml").write_text(_RULE)
+    (folder / "rules" / "_set.yaml").write_text("otherwise: hold\n")
+    prepared = heads(folder / "sent", int(minutes * rate) + 1)
+    with (
+        server() as database_server,
+        EmbeddedTriton(REPOSITORY, folder, models=[MODEL]) as triton,
+        pacs.listening() as port,
+        ExitStack() as at_the_end,
+    ):
+        told = {"MRICORE_RULES__DIRECTORY": str(folder / "rules")}
+        fleet = Fleet(Site(folder, database_server.url, triton, _MORE.format(port=port), told))
+        sender = Sender(fleet)
+        for name in REPLICAS:
+            fleet.start(name)
+            at_the_end.callback(lambda name=name: fleet.end(name))
+        begin = monotonic()
+        ends_at = begin + 60 * minutes
+        killer = threading.Thread(target=kill, args=(fleet, database_server, begin, ends_at, dice))
+        killer.start()
+        series = 0
+        while monotonic() < ends_at and series < len(prepared):
+            sender.send(prepared[series])
+            series += 1
+            print(f"{(monotonic() - begin) / 60:5.1f} min: {series} series acknowledged", flush=True)
+            sleep(max(0.0, begin + 60 * series / rate - monotonic()))
+        killer.join()
+        database = Database(database_server.url)
+        give_up = monotonic() + _SETTLE_S
+        while monotonic() < give_up:
+            with suppress(NodeError):
+                found = look(database, sender, folder / "shared")
+                if found.series["completed"] == series:
+                    break
+            sleep(2)
+        found = look(database, sender, folder / "shared")
+        text = report(minutes, rate, fleet, sender, pacs, found, series)
+        print(text)
+        Path("docs/soak.md").write_text(text)
+        forms = any(len(digests) > 1 for digests in pacs.stored.values())
+        good = found.series == Counter(completed=series) and found.changes == series and not found.balance.residue
+        return 0 if good and not (found.missing or found.files or found.broken or forms) else 1
+
+
+if __name__ == "__main__":
+    given = [float(one) for one in sys.argv[1:]]
+    sys.exit(main(*(given + [30, 2, 1][len(given) :])))  # type: ignore[arg-type]
