@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, cast
@@ -142,7 +142,7 @@ class Bench:
         self.store.close()
         store = open_store(self.store.folder, self.clock)
         processes.arrive(store.database, "node", self.clock())
-        return Bench(store, self.clock, self.decoder, self.rule_set, self.models, self.out)
+        return replace(self, store=store)
 
 
 @contextmanager
