@@ -166,13 +166,37 @@ def edit(when: str) -> str:
     return smallest_edit(decided(f"when: {{{when}}}\nthen: [hold]\n").outcomes[0])
 
 
-def test_the_smallest_edit_is_named_when_one_clause_stands_in_the_way() -> None:
+def test_the_smallest_edit_is_named() -> None:
     assert edit("Modality: MR, BodyPartExamined: {in: [HEAD]}") == "with 'SKULL' added to the list of BodyPartExamined"
     assert edit("SeriesDescription: {contains: FLAIR}") == "with SeriesDescription in [FLAIR, 't2_tirm_tra']"
     assert edit("series.instances: {at_least: 30}") == "with series.instances at_least 24"
-    assert edit("BodyPartExamined: {exists: false}") == "without the clause BodyPartExamined does not exist"
-    assert edit("Modality: CT, BodyPartExamined: KNEE") == ""
-    assert edit("Modality: MR") == ""
+    assert edit("BodyPartExamined: {exists: false}") == "with BodyPartExamined {exists: true}"
+    assert edit("ProtocolName: brain, Modality: MR") == "without the clause ProtocolName equals 'brain'"
+    assert edit("any: [{ProtocolName: a}, {BodyPartExamined: HEAD}]") == "with BodyPartExamined in [HEAD, 'SKULL']"
+    assert edit("not: {BodyPartExamined: SKULL}, Modality: MR") == "with another value of BodyPartExamined than 'SKULL'"
+
+
+def test_an_edit_names_all_clauses_that_stand_in_the_way() -> None:
+    assert edit("Modality: CT, BodyPartExamined: KNEE") == (
+        "with Modality in [CT, 'MR'] and with BodyPartExamined in [KNEE, 'SKULL']"
+    )
+
+
+def test_a_rule_that_matched_is_told_what_would_have_kept_it_from_it() -> None:
+    assert edit("Modality: MR, series.instances: {at_least: 3}") == "with another value of Modality than 'MR'"
+    assert edit("series.instances: {between: [1, 30]}") == "with series.instances between bounds that leave out 24"
+    assert edit("") == ""
+
+
+def test_a_rule_that_was_not_tried_can_be_asked_by_itself() -> None:
+    lines = explain(decided(HEAD, "when: {BodyPartExamined: KNEE}\nthen: [{infer: knee}]\n"), rule="rule-1")
+    assert lines[3:] == (
+        "rule-1 (11.yaml): not reached",
+        "  rule-1 was not tried: rule-0 came first",
+        "  asked by itself:",
+        "  false    BodyPartExamined equals 'KNEE': value 'SKULL'",
+        "  would match with BodyPartExamined in [KNEE, 'SKULL']",
+    )
 
 
 def test_an_explanation_shows_every_clause_with_its_answer_and_the_value_seen() -> None:
@@ -186,6 +210,7 @@ def test_an_explanation_shows_every_clause_with_its_answer_and_the_value_seen() 
         "    unknown  any of:",
         "      false    SeriesDescription contains 'FLAIR': value 't2_tirm_tra'",
         "      unknown  EchoTime at_least 80: the value is missing",
+        "  would match with SeriesDescription in [FLAIR, 't2_tirm_tra']",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import product
 
 import pytest
@@ -13,6 +14,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from node.core.rules import Ruler, Subject, Truth, check_rule_set, decide, explain, parse_rule_set
+from node.core.rules.conditions import All, AnyOf, Not, Verdict
+from node.core.rules.edits import edits
 from node.core.rules.folding import fold, fold_pattern, shown
 from node.core.rules.operators import Matches, pattern
 from node.core.rules.rule_set import STANDING
@@ -177,6 +180,30 @@ then: [hold]
 @given(st.lists(HEADERS, max_size=3))
 def test_no_header_can_make_a_good_rule_raise(series: list[Elements]) -> None:
     assert explain(decide(MIXED, Subject([read(elements) for elements in series])))
+
+
+def turned(verdict: Verdict, found: Mapping[int, Truth]) -> Truth:
+    """The answer when some clauses say something else; one that was taken out says what changes nothing."""
+    if id(verdict) in found:
+        return found[id(verdict)]
+    parts = [turned(part, found) for part in verdict.parts]
+    if isinstance(verdict.condition, Not):
+        return negated(parts[0])
+    if isinstance(verdict.condition, All | AnyOf):
+        return all_of(parts) if isinstance(verdict.condition, All) else any_of(parts)
+    return verdict.truth
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(HEADERS, max_size=2), st.sampled_from([Truth.TRUE, Truth.FALSE]))
+def test_the_smallest_edit_turns_the_answer_and_no_part_of_it_does(series: list[Elements], wanted: Truth) -> None:
+    verdict = MIXED.rules[0].when.evaluate(Subject([read(elements) for elements in series]), {})
+    found = edits(verdict, wanted)
+    assert found is not None
+    whole = {id(one.verdict): one.wanted for one in found}
+    assert turned(verdict, whole) is wanted
+    for left_out in whole:
+        assert turned(verdict, {one: truth for one, truth in whole.items() if one != left_out}) is not wanted
 
 
 @settings(max_examples=100, deadline=None)

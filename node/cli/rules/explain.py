@@ -18,6 +18,7 @@ from node.cli.rules.opening import opened
 from node.config import Settings
 from node.core.kept import KeptSubject
 from node.core.rules import Readable, decide, explain, parse_rule_set
+from node.core.rules.mistakes import did_you_mean
 from node.errors import Usage
 from node.pipeline.completion import subject_of
 from node.pipeline.rule_sets.versions import Versions
@@ -28,17 +29,22 @@ from node.pipeline.rule_sets.versions import Versions
 @click.option(
     "--rules", "source", metavar="DIR|VERSION", help="Rules to explain. Default: what is in use, else rules.directory."
 )
+@click.option("--rule", default="", metavar="NAME", help="Only this rule, even if another came first.")
 @click.option("--show-identifying", is_flag=True, help="Show values that name a patient.")
 @config_option
-def explain_series(series: str, source: str | None, show_identifying: bool, config: Path | None) -> None:
-    """Explain what the rules say of a series: each rule, the clause that decided, the value it saw.
+def explain_series(series: str, source: str | None, rule: str, show_identifying: bool, config: Path | None) -> None:
+    """Explain what the rules say of a series: each rule, the clause that decided, the value it saw, and the smallest
+    edit of the rule that would turn its answer.
 
     A series that came is explained from what is kept of its headers, as the rules saw it.
     """
     with opened(config) as (settings, versions):
         rule_set = parse_rule_set(_files(source, settings, versions))
         subject = _subject(series, settings, versions)
-    for line in explain(decide(rule_set, subject), show_identifying=show_identifying):
+    if rule and all(one.name != rule for one in rule_set.rules):
+        near = did_you_mean(rule, [one.name for one in rule_set.rules])
+        raise Usage(f"--rule {rule}: there is no such rule. {near}".rstrip())
+    for line in explain(decide(rule_set, subject), show_identifying=show_identifying, rule=rule):
         click.echo(line)
 
 

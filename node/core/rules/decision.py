@@ -40,11 +40,14 @@ class Outcome:
         """The rule that ended the search before this one."""
         return self.step.stopped_by
 
-    @cached_property
+    @property
     def verdict(self) -> Verdict | None:
         """The rule's condition with an answer in every node; None when the rule was not tried."""
-        if self.standing in (Standing.INACTIVE, Standing.NOT_REACHED):
-            return None
+        return self.would if self.step.tried else None
+
+    @cached_property
+    def would(self) -> Verdict:
+        """The same, whether the rule was tried or not."""
         return self.rule.applies.evaluate(self._subject, self._memo)
 
     @property
@@ -151,11 +154,18 @@ def told(leaf: Verdict, *, show_identifying: bool = False) -> str:
     reading = leaf.reading
     if reading is None:
         return leaf.condition.text
-    seen = HIDDEN if is_identifying(leaf) and not show_identifying else f"'{reading.shown}'"
+    seen = seen_of(leaf, show_identifying=show_identifying)
     if isinstance(reading, Known):
         return f"{leaf.condition.text}: value {seen}"
     value = f", value {seen}" if reading.shown else ""
     return f"{leaf.condition.text}: the value {reading.reason}{value}"
+
+
+def seen_of(leaf: Verdict, *, show_identifying: bool = False) -> str:
+    """The value that a clause saw, as it may be shown."""
+    if is_identifying(leaf) and not show_identifying:
+        return HIDDEN
+    return f"'{leaf.reading.shown if leaf.reading else ''}'"
 
 
 def is_identifying(leaf: Verdict) -> bool:

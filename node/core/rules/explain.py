@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.core.rules.conditions import All, AnyOf, Leaf, Not, Test, Verdict
-from node.core.rules.decision import HIDDEN, Decision, Outcome, is_identifying, told
+from node.core.rules.conditions import AnyOf, Leaf, Not, Verdict
+from node.core.rules.decision import Decision, Outcome, seen_of, told
+from node.core.rules.edits import edits
 from node.core.rules.folding import shown
-from node.core.rules.operators import AtLeast, AtMost, Contains, Equals, Matches, OneOf, Starts
-from node.core.rules.reading import Known
-from node.core.rules.step import Standing
 from node.core.rules.truth import Truth
 
 _MARK = {Truth.TRUE: "true   ", Truth.FALSE: "false  ", Truth.UNKNOWN: "unknown"}
 
 
-def explain(decision: Decision, *, show_identifying: bool = False) -> tuple[str, ...]:
-    """The decision, then each rule with its clauses, the values seen and what would have made it match."""
-    return tuple(_lines(decision, show_identifying))
+def explain(decision: Decision, *, show_identifying: bool = False, rule: str = "") -> tuple[str, ...]:
+    """The decision, then each rule (or one) with its clauses, the values seen and the edit that would turn it."""
+    return tuple(_lines(decision, show_identifying, rule))
 
 
-def _lines(decision: Decision, show: bool) -> Iterator[str]:
+def _lines(decision: Decision, show: bool, rule: str) -> Iterator[str]:
     yield f"{decision.disposition}: {decision.reason}"
     for inference in decision.inferences:
         version = f"@{inference.version}" if inference.version else ""
@@ -28,20 +26,24 @@ def _lines(decision: Decision, show: bool) -> Iterator[str]:
         of = f"volume {inference.volume}" if inference.volume else "the only volume"
         yield f"  model {inference.model}{version}, {of}, results to {to} ({inference.rule})"
     for outcome in decision.outcomes:
+        if rule and outcome.rule.name != rule:
+            continue
         yield ""
-        yield from _outcome(outcome, show)
+        yield from _outcome(outcome, show, whole=bool(rule))
 
 
-def _outcome(outcome: Outcome, show: bool) -> Iterator[str]:
+def _outcome(outcome: Outcome, show: bool, *, whole: bool) -> Iterator[str]:
     yield f"{outcome.rule.name} ({outcome.rule.file}): {outcome.standing}"
-    if outcome.verdict is None:
+    if not outcome.step.tried:
         yield f"  {outcome.sentence}"
-        return
-    yield from _tree(outcome.verdict, 1, show)
+        if not whole:
+            return
+        yield "  asked by itself:"
+    yield from _tree(outcome.would, 1, show)
     yield from _parts(outcome)
     edit = smallest_edit(outcome, show_identifying=show)
     if edit:
-        yield f"  would match {edit}"
+        yield f"  would {'not ' if outcome.would.truth is Truth.TRUE else ''}match {edit}"
 
 
 def _parts(outcome: Outcome) -> Iterator[str]:
@@ -71,36 +73,13 @@ def _heading(verdict: Verdict) -> str:
 
 
 def smallest_edit(outcome: Outcome, *, show_identifying: bool = False) -> str:
-    """The one change that would make the rule match; empty when more than one clause stands in the way."""
-    if outcome.standing is not Standing.NOT_MATCHED or outcome.verdict is None:
+    """The smallest change of the rule that would turn its answer; empty when there is none.
+
+    A rule that did not match, or could not be decided, would match; one that matched would not. A rule that was not
+    tried is asked by itself.
+    """
+    if outcome.step.binding is not None:
         return ""
-    leaf = _obstacle(outcome.verdict)
-    if leaf is None or not isinstance(leaf.condition, Leaf):
-        return ""
-    if not isinstance(leaf.condition, Test) or not isinstance(leaf.reading, Known):
-        return f"without the clause {leaf.condition.text}"
-    seen = HIDDEN if is_identifying(leaf) and not show_identifying else f"'{leaf.reading.shown}'"
-    return _edit(leaf.condition, seen)
-
-
-def _obstacle(verdict: Verdict) -> Verdict | None:
-    """The only leaf that keeps the whole from being true."""
-    if isinstance(verdict.condition, Leaf):
-        return verdict
-    if not isinstance(verdict.condition, All):
-        return None
-    standing = [part for part in verdict.parts if part.truth is not Truth.TRUE]
-    return _obstacle(standing[0]) if len(standing) == 1 else None
-
-
-def _edit(test: Test, seen: str) -> str:
-    name, operator = test.operand.text, test.operator
-    if isinstance(operator, OneOf):
-        return f"with {seen} added to the list of {name}"
-    if isinstance(operator, AtLeast | AtMost):
-        return f"with {name} {'at_least' if isinstance(operator, AtLeast) else 'at_most'} {seen.strip(chr(39))}"
-    if isinstance(operator, Matches):
-        return f"with a pattern of {name} that is found in {seen}"
-    if isinstance(operator, Equals | Contains | Starts):
-        return f"with {name} in [{operator.literal.text}, {seen}]"
-    return f"without the clause {test.text}"
+    wanted = Truth.FALSE if outcome.would.truth is Truth.TRUE else Truth.TRUE
+    found = edits(outcome.would, wanted) or ()
+    return " and ".join(one.text(seen_of(one.verdict, show_identifying=show_identifying)) for one in found)
