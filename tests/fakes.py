@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,12 @@ class FakeModels:
             raise NotProcessable(f"the model {name} is not installed on this node")
         return CARD
 
+    def takes_floats(self, card: Card) -> bool:
+        return False
+
     def infer(
-        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted
-    ) -> NDArray[np.uint8]:
+        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted, images: str = ""
+    ) -> NDArray[Any]:
         self.asked.append(request_id)
         self.during()
         still_wanted()

@@ -176,6 +176,12 @@ class Working:
         if evidence_rows.look_now(self._database, [series_instance_uid], self._clock()):
             self._clerk.wake()
 
+    def _reconsider(self, series_instance_uid: str, version: int) -> int:
+        added = self._completion().reconsider(series_instance_uid, version)
+        if added:
+            self.job_created()
+        return added
+
     def _completion(self) -> Completion:
         evidence = Evidence(self._database, self._queries, self._clock)
         return Completion(
@@ -211,6 +217,7 @@ class Working:
             delivery=self._delivering,
             clock=self._clock,
             device_serial_number=self._settings.node.ae_title,
+            reconsider=self._reconsider,
             asked=wanted_forms(self._settings),
         )
 

@@ -8,10 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from node.core.card import Answer, Card, Question
+from node.core.card import Answer, Card, Code, Question
 from node.core.results.evaluation import Evaluation
 from node.errors import ModelFailed
 
+UNDETERMINED = Code("373068000", "SCT", "Undetermined")  # CID 230: asked, and not sure enough
 _ROUNDING = 1e-2  # that probabilities of one question may differ from a sum of 1 by: fp16 plans
 
 
@@ -52,5 +53,7 @@ def _conclusion(question: Question, part: NDArray[np.float64]) -> Conclusion:
 
 
 def evaluations(conclusions: tuple[Conclusion, ...]) -> tuple[Evaluation, ...]:
-    """What of it the SR says: the answers that were given."""
-    return tuple(Evaluation(one.question.concept, one.answer.code) for one in conclusions if one.answer is not None)
+    """What of it the SR says."""
+    return tuple(
+        Evaluation(one.question.concept, one.answer.code if one.answer else UNDETERMINED) for one in conclusions
+    )

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 from node.adapters.objects import ResultFiles
 from node.core.card import Card
 
-Labels = NDArray[np.uint8]
+Answer = NDArray[Any]  # labels of a segmentation, uint8; probabilities or vectors of others, float32
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """The labels of one job, in a file that counts only for the same input and the same weights."""
+    """The answer to one job, in a file that counts only for the same input and the same weights."""
 
     results: ResultFiles
     name: str
@@ -30,20 +31,20 @@ class Inferred:
         parts = (card.name, card.version, card.weights.sha256, card.sha256, inputs_sha256, volume_key)
         return cls(results, f"{folder}/labels.npz", hashlib.sha256("\x1f".join(parts).encode()).hexdigest())
 
-    def find(self) -> Labels | None:
-        """The labels that an earlier attempt kept; None when there are none for this input."""
+    def find(self) -> Answer | None:
+        """The answer that an earlier attempt kept; None when there are none for this input."""
         try:
             with np.load(BytesIO(self.results.path(self.name).read_bytes()), allow_pickle=False) as kept:
                 if str(kept["digest"]) != self.digest:
                     return None
-                return np.asarray(kept["labels"], np.uint8)
+                return np.asarray(kept["labels"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None  # never kept, or damaged: asking the model again costs time only
 
-    def keep(self, labels: Labels) -> None:
+    def keep(self, answer: Answer) -> None:
         """Durable on return, whole or not at all."""
         content = BytesIO()
-        np.savez_compressed(content, labels=labels, digest=np.asarray(self.digest))
+        np.savez_compressed(content, labels=answer, digest=np.asarray(self.digest))
         self.results.keep(self.name, content.getvalue())
 
     def drop(self) -> None:

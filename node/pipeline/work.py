@@ -16,15 +16,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node import __version__
 from node.adapters.database import Database, claims, pauses
 from node.adapters.database import jobs as rows
+from node.adapters.database.conclusions import Shown, note_shown
 from node.adapters.database.series import instances
-from node.adapters.decoding import Decoder
+from node.adapters.decoding import Decoder, Pixels
 from node.adapters.files import Files
 from node.adapters.headers import read_header
 from node.adapters.objects import ResultFiles
@@ -34,10 +37,11 @@ from node.core.results import SR_FORMS, Form, Origin, Predecessor, Results, enco
 from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
 from node.errors import DestinationUnavailable, NotProcessable, ResultRejected, StoreUnavailable
+from node.pipeline.concluding import Concluding, Reconsider
 from node.pipeline.delivery import Delivering
 from node.pipeline.forms import Choice, sent_to, to_make
 from node.pipeline.inferred import Inferred
-from node.pipeline.models import Models
+from node.pipeline.models import Models, blank
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +89,7 @@ class Work:
     clock: Callable[[], datetime]
     device_serial_number: str
     asked: Mapping[str, frozenset[Form]] = field(default_factory=dict)  # forms of results, by destination or group
+    reconsider: Reconsider = lambda _series, _version: 0  # asks the rules once more, with what a model found
 
     @property
     def choice(self) -> Choice:
@@ -129,27 +134,49 @@ class Work:
             inferred = Inferred.of(
                 self.results, _folder(job), prepared.card, prepared.inputs_sha256, prepared.volume.key
             )
-            labels = inferred.find()
-            if labels is None:
-                labels = self.models.infer(
-                    prepared.card, pixels.as_uint16(), f"job-{job.id}", lambda: self._still_mine(job)
-                )
-                inferred.keep(labels)
+            answer = inferred.find()
+            if answer is None:
+                answer = self._infer(job, prepared, pixels)
+                inferred.keep(answer)
+            said = self._concluding.conclude(job, prepared.card, prepared.volume, answer)
+            if said is None:
+                raise JobGoneError
         with watch.measuring("encode"):
             self._enter(job, Stage.ENCODE)
             origin = self._origin(job, prepared)
-            chosen = self.choice.of(job.destinations)
-            forms = to_make(chosen)
-            made = encode(prepared.volume, prepared.sources, labels, pixels.values, origin, forms=forms)
+            chosen = said.chosen(self.choice.of(job.destinations))
+            made = encode(
+                prepared.volume,
+                prepared.sources,
+                said.labels,
+                pixels.values,
+                origin,
+                forms=frozenset({Form.PLANAR}) if said.in_words else to_make(chosen),
+                evaluations=said.evaluations,
+            )
             encoded = {str(form): to_bytes(ds) for form, ds in made.objects.items()}
         with watch.measuring("check"):
             self._enter(job, Stage.CHECK)
             for kind, content in encoded.items():
-                differences = verify(content, prepared.sources, prepared.volume, labels, prepared.card)
+                differences = verify(content, prepared.sources, prepared.volume, said.labels, prepared.card)
                 if differences:
                     raise ResultRejected(f"the {kind} is not what the model said: {differences[0]}")
         self._keep(job, made, encoded, chosen, prepared.card, watch)
         inferred.drop()
+
+    @property
+    def _concluding(self) -> Concluding:
+        return Concluding(self.database, self.clock, self.reconsider)
+
+    def _infer(self, job: Job, prepared: Prepared, pixels: Pixels) -> NDArray[Any]:
+        """The model's answer, slice by slice, and a note of what it was shown."""
+        card = prepared.card
+        slices = pixels.values if self.models.takes_floats(card) else pixels.as_uint16()
+        images = f"{prepared.inputs_sha256} {prepared.volume.key}"
+        answer = self.models.infer(card, slices, f"job-{job.id}", lambda: self._still_mine(job), images)
+        encoder = card.shared.encoder if card.shared else ""
+        note_shown(self.database, job.id, Shown(len(slices), int(blank(slices).sum()), encoder))
+        return answer
 
     def _still_mine(self, job: Job) -> None:
         """Raises JobGoneError when somebody canceled the job, or took it from this attempt.

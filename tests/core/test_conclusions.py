@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from node.core.card import Answer, Card, Code, Kind, Question
-from node.core.conclusions import conclude, evaluations
+from node.core.conclusions import UNDETERMINED, conclude, evaluations
 from node.errors import ModelFailed
 from tests.results import card
 
@@ -48,10 +48,10 @@ def test_the_mean_of_the_slices_decides() -> None:
     ]
 
 
-def test_below_its_threshold_nothing_is_said() -> None:
+def test_below_its_threshold_an_answer_is_undetermined() -> None:
     part, quality = conclude(PROBE, rows((0.55, 0.45, 0.4, 0.3, 0.3)))
     assert part.answer is None
-    assert [one.concept for one in evaluations((part, quality))] == [QUALITY.concept]
+    assert [one.value for one in evaluations((part, quality))] == [UNDETERMINED, QUALITY.answers[0].code]
 
 
 def test_slices_that_were_not_shown_do_not_count() -> None:

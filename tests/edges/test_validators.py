@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ import pytest
 from _pytest.mark import ParameterSet
 from pydicom.dataset import Dataset
 
-from node.core.card import Encoding
-from node.core.results import Form, encode, to_bytes, verify
+from node.core.card import Code, Encoding, Kind
+from node.core.results import Evaluation, Form, encode, to_bytes, verify
 from tests.results import SHARED, card, origin, real_series, values_of, volume_of
 
 VALIDATE = SHARED.parent / "tools" / "validate" / "validate.py"
@@ -86,6 +87,20 @@ def test_no_validator_finds_an_error_in_what_other_destinations_get(name: str, t
     said = errors(name, {form.lower(): ds for form, ds in result.objects.items() if form not in NO_SEG_OR_SR}, tmp_path)
     # The rules of 2020 ask for what a label map must not have; its SOP Class is of 2024
     assert [line for line in said if "Segment Identification Sequence) is missing" not in line] == []
+
+
+@pytest.mark.parametrize("name", [slow("siemens-t1-sag-hfs")])
+def test_no_validator_finds_an_error_in_what_is_said_in_words_alone(name: str, tmp_path: Path) -> None:
+    sources = real_series(name)
+    volume, model = volume_of(sources), replace(card(1), kind=Kind.CLASSIFICATION, segments=())
+    words = [Evaluation(Code("123014", "DCM", "Target Region"), Code("69536005", "SCT", "Head"))]
+    values = values_of(volume, sources)
+    nothing = np.zeros(values.shape, np.uint8)
+    made = encode(
+        volume, sources, nothing, values, origin(model, sources), forms={Form.PLANAR}, evaluations=words
+    )
+    assert verify(to_bytes(made.sr), sources, volume, nothing, model) == ()
+    assert errors(name, {"sr": made.sr}, tmp_path) == []
 
 
 def errors(name: str, results: Mapping[str, Dataset], folder: Path) -> list[str]:

@@ -133,12 +133,19 @@ def _report(
     report = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=coded(_PROCEDURE),
-        imaging_measurements=[group(found, form, source, origin, evaluations) for found in said],
+        imaging_measurements=[group(found, form, source, origin, evaluations) for found in said] or [_nothing(origin)],
         title=coded(_IN_WORDS if in_words else _MEASUREMENTS),
     )
+    if not said:  # Imaging Measurements may be absent where there are evaluations (TID 1500 row 6)
+        report[0].ContentSequence.pop()
     if general := _general(findings, said, evaluations):
         report[0].ContentSequence.append(general)
     return report
+
+
+def _nothing(origin: Origin) -> hd.sr.MeasurementsAndQualitativeEvaluations:
+    """Stands where highdicom wants a group and a classification has none; it is taken out again."""
+    return hd.sr.MeasurementsAndQualitativeEvaluations(hd.sr.TrackingIdentifier(device_uid(origin), "nothing"))
 
 
 def _general(
