@@ -25,12 +25,12 @@ class Archiving:
     ) -> None:
         """Build it; nothing runs yet."""
         self._index = Index(settings.index_url)
-        self._reading, self._showing = Imaging(1), Imaging(2)  # a viewer does not wait for the indexer
+        self._reading, self._showing = Imaging(1, niceness=10), Imaging(2)  # nobody waits for the indexer
 
         def path_of(store: str, name: str) -> Path:
             return files.path(name) if store == "instances" else results.path(name)
 
-        self.archive = Archive(self._index, self._showing, path_of) if role.shows else None
+        self.archive = Archive(self._index, self._showing, path_of)
         indexing = Indexing(database, self._index, self._reading, path_of, clock, settings.chain)
         self._indexer = Indexer(indexing, clock) if role.receives else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 
 from node.pipeline.archive import Indexing
 from node.worker.loop import LONGEST_SLEEP_S, Loop
@@ -17,4 +18,8 @@ class Indexer(Loop):
         self._indexing = indexing
 
     def _step(self) -> float:
-        return 0.0 if self._indexing.step(self._stopping.is_set) else LONGEST_SLEEP_S
+        """A batch, then a rest as long as it took: what is being received goes first."""
+        begin = monotonic()
+        if not self._indexing.step(self._stopping.is_set):
+            return LONGEST_SLEEP_S
+        return min(monotonic() - begin, LONGEST_SLEEP_S)

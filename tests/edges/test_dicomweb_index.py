@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
+from node.adapters.database import tables as rows
 from node.adapters.database.index import Index, filling, searching
 from node.adapters.database.index.filling import Addition
 from node.adapters.database.index.tables import version
@@ -189,3 +190,28 @@ def test_results_are_found_beside_their_source_and_superseded_ones_only_by_name(
 
     assert served.get(f"studies/{study}/series/{first}/metadata").status_code == 200
     assert len(served.get(f"studies/{study}/series?Modality=SEG&superseded=true").json()) == 2
+
+
+def test_what_retention_removed_is_not_found_and_is_found_when_it_comes_again(served: ServedArchive) -> None:
+    series = mr_series(Grid(slices=2), name="removed")
+    served.keep(*series)
+    uids = [str(ds.SOPInstanceUID) for ds in series]
+    path = f"studies/{uid('removed', 'study')}"
+    assert len(served.get(f"{path}/instances").json()) == 2
+    now, database = datetime(2025, 6, 1, tzinfo=UTC), served.store.database
+    gone = [row.path for row in served.store.instances() if row.sop_instance_uid in uids]
+    with database.transaction() as connection:
+        mine = rows.series.c.series_instance_uid == uid("removed", "series")
+        connection.execute(update(rows.series).where(mine).values(removed_at=now))
+        these = rows.instance.c.sop_instance_uid.in_(uids)
+        connection.execute(update(rows.instance).where(these).values(removed_at=now))
+    for one in gone:
+        served.store.files.remove(one)
+    served.catch_up()
+    assert served.get(f"studies?StudyInstanceUID={uid('removed', 'study')}").status_code == 204
+    assert served.get(f"{path}/metadata").status_code == 404
+
+    served.keep(*series)
+    assert len(served.get(f"{path}/instances").json()) == 2
+    frame = f"{path}/series/{uid('removed', 'series')}/instances/{uids[0]}/frames/1"
+    assert served.get(frame, "application/octet-stream").content == series[0].PixelData

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from tests.archives import ServedArchive, served
-from tests.synthetic import Grid, color, enhanced, mr_series, pixels
+from tests.synthetic import Grid, color, enhanced, mr_series, pixels, to_bytes
 
 __all__ = ["served"]
 
@@ -336,3 +336,12 @@ def test_a_download_that_is_broken_off_frees_its_file(served: ServedArchive, ser
     with served.http.stream("GET", path_of(ds), headers={"Accept": "application/dicom"}) as answer:
         next(answer.iter_raw())
     assert served.get(f"{path_of(series[0])}/frames/1").status_code == 200
+
+
+def test_store_says_where_what_it_stored_is_to_be_had(served: ServedArchive) -> None:
+    (ds,) = mr_series(Grid(slices=1), name="stored here")
+    answer = served.http.post("studies", content=to_bytes(ds), headers={"Content-Type": "application/dicom"})
+    url = answer.json()["00081199"]["Value"][0]["00081190"]["Value"][0]
+    assert url == f"{served.url}/{path_of(ds)}"
+    served.catch_up()
+    assert served.http.get(url).status_code == 200

@@ -1,4 +1,5 @@
-"""The child: answers requests on standard input until it ends. Started with the bytes of memory that it may use.
+"""The child: answers requests on standard input until it ends. Started with the bytes of memory that it may use
+and its niceness.
 
 An answer is a JSON line, {"sizes": [bytes of each blob], …} or {"fault": sentence}, and the blobs. What is not foreseen
 here ends the process; the node then starts another.
@@ -34,10 +35,11 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
 }
 
 
-def main(memory_bytes: int) -> None:
+def main(memory_bytes: int, niceness: int) -> None:
     """Serve until standard input ends."""
     warnings.simplefilter("ignore")
     _confine(memory_bytes)
+    os.nice(niceness)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # codecs that print must not get into the answers
     answers.write(b"{}\n")
@@ -71,4 +73,4 @@ def _confine(memory_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

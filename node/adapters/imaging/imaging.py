@@ -47,8 +47,11 @@ class Picture:
 class Imaging:
     """Safe to share between threads."""
 
-    def __init__(self, processes: int = 2, memory_bytes: int = 2 * 2**30, deadline_s: float = 60.0) -> None:
-        self._memory_bytes, self._deadline_s = memory_bytes, deadline_s
+    def __init__(
+        self, processes: int = 2, memory_bytes: int = 2 * 2**30, deadline_s: float = 60.0, niceness: int = 0
+    ) -> None:
+        """`niceness`: how far they step back for the rest of the machine."""
+        self._memory_bytes, self._deadline_s, self._niceness = memory_bytes, deadline_s, niceness
         self._free: queue.LifoQueue[Process | None] = queue.LifoQueue()
         self._processes = processes
         for _ in range(processes):
@@ -117,7 +120,7 @@ class Imaging:
                 if process:
                     process.end()
                 process = None  # should the start fail, the next one tries again
-                process = Process(self._memory_bytes)
+                process = Process(self._memory_bytes, self._niceness)
             yield process
         except BaseException as broken:
             # A fault that the child told leaves it whole; anything else leaves an answer in the pipe.

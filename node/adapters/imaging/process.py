@@ -24,13 +24,13 @@ _BROKE_DOWN = "reading it took more memory than it may, or broke the process tha
 class Process:
     """A running child."""
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, memory_bytes: int, niceness: int = 0) -> None:
         """Raises Retryable when it cannot be started."""
         root = str(Path(node.__file__).resolve().parents[1])
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "node.adapters.imaging.child", str(memory_bytes)],
+                [sys.executable, "-P", "-m", "node.adapters.imaging.child", str(memory_bytes), str(niceness)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

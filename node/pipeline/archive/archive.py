@@ -77,7 +77,7 @@ class Archive:
         if not place.instance:
             return documents.held(self.index, place.study, place.series)
         known = self._remembered.get(place)
-        if known is not None:
+        if known is not None and self.path(known).is_file():
             return [known]
         found = documents.held(self.index, place.study, place.series, place.instance)
         if len(found) == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -27,7 +27,9 @@ _log = structlog.get_logger(__name__)
 
 BATCH = 64  # instances in one transaction of the index
 _OTHERS_FALL_BEHIND = timedelta(minutes=1)
-_RESULTS = "results"
+_RESULTS, _REMOVED = "results", "removed"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOOK_BACK = timedelta(minutes=10)  # clocks of several processes
 _STUDY = "0020000D"
 
 
@@ -45,6 +47,7 @@ class Indexing:
     def step(self, is_stopping: Callable[[], bool] = lambda: False) -> int:
         """Index the next batch of every source; how many rows were looked at."""
         seen = filling.followed(self.index)
+        self._removed(seen.get(_REMOVED, 0))
         looked = self._results(seen.get(_RESULTS, 0), is_stopping)
         for chain in followed.chains(self.database):
             looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), is_stopping)
@@ -70,6 +73,13 @@ class Indexing:
         filling.add(self.index, _RESULTS, max(one.number for one in new), added)
         filling.supersede(self.index, followed.superseded(self.database, [one.job_id for one in new]))
         return len(new)
+
+    def _removed(self, before: int) -> None:
+        """What retention removed is not found any more."""
+        since = _EPOCH + timedelta(microseconds=before) - (_LOOK_BACK if before else timedelta())
+        last, gone = followed.removed(self.database, since)
+        if last is not None and gone:
+            filling.forget(self.index, _REMOVED, (last - _EPOCH) // timedelta(microseconds=1), gone)
 
     def _read(self, store: str, waiting: Sequence[Waiting], is_stopping: Callable[[], bool]) -> list[Addition] | None:
         """None when the node stops meanwhile."""

@@ -33,6 +33,6 @@ def dicomweb_routes(reception: Reception | None, max_request: int, archive: Arch
 
     `max_request` bounds the bytes of one Store request.
     """
-    stores = store_routes(reception, max_request) if reception else []
+    stores = store_routes(reception, max_request, retrieves=archive is not None) if reception else []
     reads = archive_routes(archive) if archive else []
     return [Mount("/dicom-web", routes=[*stores, *reads])]

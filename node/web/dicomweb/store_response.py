@@ -68,19 +68,21 @@ class _Attribute:
     values: tuple[object, ...]  # texts, numbers, or items: tuples of attributes
 
 
-def _attributes(response: StoreResponse) -> tuple[_Attribute, ...]:
+def _attributes(response: StoreResponse, base: str) -> tuple[_Attribute, ...]:
     named = [one for one in response.failures if one.uids.sop_instance_uid]
     others = [one for one in response.failures if not one.uids.sop_instance_uid]
     sequences = (
         ("00081198", "FailedSOPSequence", [(*_reference(one.uids), _reason(one)) for one in named]),
-        # No Retrieve URL (type 2) as long as this node has no Retrieve transaction.
-        ("00081199", "ReferencedSOPSequence", [(*_reference(uids), _NO_URL) for uids in response.stored]),
+        ("00081199", "ReferencedSOPSequence", [(*_reference(uids), _url(uids, base)) for uids in response.stored]),
         ("0008119A", "OtherFailuresSequence", [(_reason(one),) for one in others]),
     )
     return tuple(_Attribute(tag, "SQ", keyword, tuple(items)) for tag, keyword, items in sequences if items)
 
 
-_NO_URL = _Attribute("00081190", "UR", "RetrieveURL", ())
+def _url(uids: Uids, base: str) -> _Attribute:
+    """Where the instance is to be had; without a value (type 2) where this process does not show what it stores."""
+    parts = ("studies", uids.study_instance_uid, "series", uids.series_instance_uid, "instances", uids.sop_instance_uid)
+    return _Attribute("00081190", "UR", "RetrieveURL", (base + "/".join(parts),) if base else ())
 
 
 def _reference(uids: Uids) -> tuple[_Attribute, ...]:
@@ -100,9 +102,9 @@ def _text(received: str) -> tuple[object, ...]:
     return (kept,) if kept else ()
 
 
-def encode(response: StoreResponse, media_type: str) -> bytes:
-    """The response in one of `FORMS`."""
-    return FORMS[media_type](_attributes(response))
+def encode(response: StoreResponse, media_type: str, base: str = "") -> bytes:
+    """The response in one of `FORMS`; `base`: the URL of the service where it also retrieves."""
+    return FORMS[media_type](_attributes(response, base))
 
 
 def _json(attributes: Iterable[_Attribute]) -> bytes:

@@ -24,6 +24,7 @@ from node.core.status import CANNOT_UNDERSTAND, SUCCESS
 from node.errors import BadInstance
 from node.pipeline.incoming_file import IncomingFile
 from node.pipeline.reception import Reception
+from node.web.dicomweb.edge import base_url
 from node.web.dicomweb.media import DICOM, MULTIPART, MediaType, Refusal, acceptable, media_type
 from node.web.dicomweb.multipart import MultipartReader
 from node.web.dicomweb.store_response import (
@@ -54,9 +55,12 @@ _MOST_SENTENCES = 5  # in Warning headers
 _PART_TYPES = ("", DICOM, "application/octet-stream")  # of a part; "" when its sender did not say
 
 
-def store_routes(reception: Reception, max_request: int) -> list[Route]:
-    """The routes of the Store transaction; `max_request` bounds the bytes of one request."""
-    desk = _Desk(reception, ThreadPoolExecutor(_AT_ONCE, "stow"), max_request)
+def store_routes(reception: Reception, max_request: int, *, retrieves: bool = False) -> list[Route]:
+    """The routes of the Store transaction; `max_request` bounds the bytes of one request.
+
+    `retrieves`: what is stored is to be had from this service too.
+    """
+    desk = _Desk(reception, ThreadPoolExecutor(_AT_ONCE, "stow"), max_request, retrieves)
 
     async def store(request: Request) -> Response:
         return await _store(request, desk)
@@ -71,6 +75,7 @@ class _Desk:
     reception: Reception
     threads: Executor  # in which whole parts are stored while the next ones are read
     max_request: int
+    retrieves: bool
 
 
 async def _store(request: Request, desk: _Desk) -> Response:
@@ -92,7 +97,7 @@ async def _store(request: Request, desk: _Desk) -> Response:
     finally:
         if transaction is not None:
             transaction.abandon()
-    return _answer(request, response)
+    return _answer(request, response, base_url(request) if desk.retrieves else "")
 
 
 def _demand_readable(request: Request, max_request: int) -> MediaType:
@@ -140,10 +145,10 @@ async def _hear_out(request: Request) -> None:
                 return
 
 
-def _answer(request: Request, response: StoreResponse) -> Response:
+def _answer(request: Request, response: StoreResponse, base: str) -> Response:
     wanted = request.query_params.get("accept") or request.headers.get("accept", "")
     form = acceptable(wanted, tuple(FORMS))
-    answer = Response(encode(response, form), response.status, media_type=form)
+    answer = Response(encode(response, form, base), response.status, media_type=form)
     for sentence in response.sentences[:_MOST_SENTENCES]:
         text = sentence.replace('"', "'").encode("ascii", "replace").decode()
         answer.headers.append("Warning", f'299 mricore-node "{text}"')

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, func, select, update
+from sqlalchemy import Connection, Dialect, Table, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.adapters.database.index.store import Index
-from node.adapters.database.index.tables import attributes, file, follow, instance, request, series, study
+from node.adapters.database.index.tables import attributes, file, follow, instance, prepared, request, series, study
 from node.core.dicomweb.attributes import Level
 from node.core.dicomweb.entry import Entry
 
@@ -69,8 +69,43 @@ def supersede(index: Index, series_instance_uids: Collection[str]) -> None:
         _count(connection, studies)
 
 
+def forget(index: Index, source: str, number: int, gone: Sequence[tuple[str, str]]) -> None:
+    """Leave out what has no bytes any more, by store and path; `source` is in the index up to `number`."""
+    with index.transaction() as connection:
+        for at in range(0, len(gone), _MOST_UIDS):
+            named = tuple_(file.c.store, file.c.path).in_(gone[at : at + _MOST_UIDS])
+            _forget(connection, list(connection.scalars(select(file.c.instance_key).where(named))))
+        _ignoring(connection, follow, [{"source": source, "number": number}])
+        connection.execute(
+            update(follow).where(follow.c.source == source, follow.c.number < number).values(number=number)
+        )
+
+
+def _forget(connection: Connection, keys: Sequence[int]) -> None:
+    touched = list(connection.scalars(select(instance.c.series_key).where(instance.c.id.in_(keys)).distinct()))
+    studies = list(connection.scalars(select(series.c.study_key).where(series.c.id.in_(touched)).distinct()))
+    _drop(connection, Level.INSTANCE, keys, (file.c.instance_key, instance.c.id))
+    _count_series(connection, touched)
+    empty = list(connection.scalars(select(series.c.id).where(series.c.id.in_(touched), series.c.instance_count == 0)))
+    _drop(connection, Level.SERIES, empty, (request.c.series_key, prepared.c.series_key, series.c.id))
+    _count(connection, studies)
+    left = set(connection.scalars(select(series.c.study_key).where(series.c.study_key.in_(studies))))
+    _drop(connection, Level.STUDY, [key for key in studies if key not in left], (study.c.id,))
+
+
+def _drop(connection: Connection, level: Level, keys: Sequence[int], columns: Sequence[Any]) -> None:
+    mine = (attributes.c.level == level.value) & attributes.c.key.in_(keys)
+    connection.execute(delete(attributes).where(mine))
+    for column in columns:
+        connection.execute(delete(column.table).where(column.in_(keys)))
+
+
 def _add(connection: Connection, added: Sequence[Addition]) -> None:
     there = _known(connection, instance.c.sop_instance_uid, [one.sop_instance_uid for one in added])
+    for one in added:
+        if one.sop_instance_uid in there:  # with another path it came again after its bytes were removed
+            mine = (file.c.instance_key == there[one.sop_instance_uid]) & (file.c.path != one.path)
+            connection.execute(update(file).where(mine).values(**_bytes(one)))
     new = {one.sop_instance_uid: one for one in added if one.sop_instance_uid not in there}.values()
     if not new:
         return
@@ -162,8 +197,11 @@ def _instance(one: Addition, series_key: int) -> dict[str, Any]:
 
 
 def _file(one: Addition, key: int) -> dict[str, Any]:
+    return {"instance_key": key, **_bytes(one)}
+
+
+def _bytes(one: Addition) -> dict[str, Any]:
     return {
-        "instance_key": key,
         "store": one.store,
         "path": one.path,
         "sha256": one.sha256,

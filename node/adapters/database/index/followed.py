@@ -9,9 +9,10 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from node.adapters.database.engine import Database
-from node.adapters.database.tables import job, receipt, result
+from node.adapters.database.tables import instance, job, receipt, result, series
 from node.core.ledger import Disposition
 
+_KEPT = (Disposition.STORED.value, Disposition.DUPLICATE.value)
 _LOOK_BACK = 100  # results of PostgreSQL may be committed in another order than that of their numbers
 
 
@@ -58,7 +59,8 @@ def receipts(
         wanted = wanted.where(receipt.c.at < before)
     with database.reading() as connection:
         rows = connection.execute(wanted).all()
-    stored = [row for row in rows if row.disposition == Disposition.STORED.value]
+    # A duplicate that was kept all the same came again after its bytes were removed.
+    stored = [row for row in rows if row.disposition in _KEPT and row.path]
     last = rows[-1].number if rows else after
     return last, [
         Waiting(
@@ -88,6 +90,22 @@ def results(database: Database, after: int, limit: int) -> list[Waiting]:
         )
         for row in rows
     ]
+
+
+def removed(database: Database, since: datetime) -> tuple[datetime | None, list[tuple[str, str]]]:
+    """(when a series' bytes were removed last, store and path of what is gone), of series removed from `since` on."""
+    wanted = select(series.c.series_instance_uid, series.c.removed_at).where(series.c.removed_at >= since)
+    gone: list[tuple[str, str]] = []
+    with database.reading() as connection:
+        rows = connection.execute(wanted).all()
+        for row in rows:
+            mine = instance.c.series_instance_uid == row.series_instance_uid
+            paths = connection.scalars(select(instance.c.path).where(mine, instance.c.removed_at.is_not(None)))
+            gone += [("instances", path) for path in paths]
+            of_job = select(job.c.id).where(job.c.series_instance_uid == row.series_instance_uid)
+            made = select(result.c.path).where(result.c.job_id.in_(of_job), result.c.removed_at.is_not(None))
+            gone += [("results", path) for path in connection.scalars(made)]
+    return max((row.removed_at for row in rows), default=None), gone
 
 
 def superseded(database: Database, jobs: Sequence[int]) -> set[str]:
