@@ -13,8 +13,8 @@ _ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "exc_info", "exception",
         "association", "called_ae", "calling_ae", "channel", "destination", "evidence", "fault", "files", "host",
-        "instances", "job_id", "loop", "model", "port", "reason", "rule", "seconds", "series_instance_uid",
-        "sop_instance_uid", "stage", "state", "study_instance_uid", "url", "version",
+        "instances", "job_id", "jobs", "loop", "model", "port", "reason", "rule", "seconds", "series_instance_uid",
+        "size", "sop_instance_uid", "stage", "state", "study_instance_uid", "url", "version",
     }
 )  # fmt: skip
 

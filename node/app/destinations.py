@@ -40,7 +40,7 @@ def build_destination(settings: DestinationSettings, calling_ae: str) -> Destina
     """The adapter of a [[destination]]. Raises BadConfiguration when its TLS files are no good."""
     one, reads_back = settings, settings.proof == "query"
     password = one.password.get_secret_value()
-    tls = _client_tls(one) if one.tls or one.tls_ca or one.tls_certificate else None
+    tls = client_tls(one)
     match one.kind:
         case "folder":
             return Folder(one.name, one.path or Path())
@@ -76,6 +76,9 @@ def _policy(one: DestinationSettings) -> Policy:
     )
 
 
-def _client_tls(one: DestinationSettings) -> SSLContext:
+def client_tls(one: DestinationSettings) -> SSLContext | None:
+    """How TLS is spoken to it; None where it is not. Raises BadConfiguration when its files are no good."""
+    if not (one.tls or one.tls_ca or one.tls_certificate):
+        return None
     where = f"destination {one.name}: tls_ca, tls_certificate, tls_key"
     return client_context(where, one.tls_ca, one.tls_certificate, one.tls_key)

@@ -11,6 +11,7 @@ from time import monotonic
 import structlog
 
 from node.adapters.database import Database
+from node.adapters.database.bell import Bell
 from node.adapters.database.clock import shared
 from node.app.archiving import Archiving
 from node.app.clock import Clock, utc_now
@@ -28,6 +29,7 @@ from node.worker import Watchdog
 
 _log = structlog.get_logger(__name__)
 
+_SERIES, _JOBS = "series", "jobs"  # what processes ring for
 _MOMENT_S = 5.0  # for the watchdog's last step
 _NOTABLE_S = 5.0  # by which two clocks may differ without a word
 
@@ -50,10 +52,13 @@ class Node:
         self.files, self.results = build_store(settings)
         self._delivering = build_delivering(settings, self.database, self.results, self._clock)
         self._working = (
-            Working(settings, self.database, self.files, self.results, self._clock, self._delivering)
+            Working(
+                settings, self.database, self.files, self.results, self._clock, self._delivering, self._tell_of_jobs
+            )
             if role.works
             else None
         )
+        self._bell = Bell(self.database, settings.process_id, self._hear) if self._shared_clock else None
         taken_up = self._working.job_created if self._working else _nothing
         self._watchdog = Watchdog(self.database, settings.process_id, self._clock, taken_up, self._look_at_the_clock)
         self._archiving = Archiving(settings, self.database, self.files, self.results, self._clock, role)
@@ -86,12 +91,17 @@ class Node:
             self._working.publish_rules()
         self._watchdog.arrive()
         self._watchdog.start()
+        if self._bell:
+            self._bell.start()
         if self.role.receives:
-            wake = self._working.wake if self._working else _nothing
-            self._receiving = Receiving(settings, self.database, self.files, self._clock, self._delivering, wake)
+            wake = self._tell_of_series
+            self._receiving = Receiving(
+                settings, self.database, self.files, self._clock, self._delivering, wake, self._archiving.archive
+            )
         reception = self._receiving.reception if self._receiving else None
         routers = build_routers(settings, self.database, self._clock) if self.role.shows else []
-        self._web = build_web(settings, self._health(), reception, self._archiving.archive, routers)
+        archive = self._archiving.archive if self.role.shows else None
+        self._web = build_web(settings, self._health(), reception, archive, routers)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
         if self._receiving:
             self._receiving.listen()
@@ -116,6 +126,8 @@ class Node:
         if self._receiving:
             self._receiving.close(seconds_left)
         self._archiving.stop(seconds_left)
+        if self._bell:
+            self._bell.stop()
         self._leave()
         if self._web:
             self._web.stop()
@@ -125,6 +137,23 @@ class Node:
             self._working.close()
         self._archiving.close()
         self.database.close()
+
+    def _tell_of_series(self) -> None:
+        if self._working:
+            self._working.wake()
+        if self._bell:
+            self._bell.ring(_SERIES)
+
+    def _tell_of_jobs(self) -> None:
+        if self._bell:
+            self._bell.ring(_JOBS)
+
+    def _hear(self, what: str) -> None:
+        """Another process rang; "" stands for anything."""
+        if self._working and what != _JOBS:
+            self._working.wake()
+        if self._working and what != _SERIES:
+            self._working.look_for_jobs()
 
     def _leave(self) -> None:
         """What could not be finished in time is free for others at once, or for the next start."""

@@ -16,8 +16,10 @@ from node.adapters.database import senders as sender_rows
 from node.adapters.files import Files
 from node.adapters.orthanc import Orthanc
 from node.app.clock import Clock
+from node.app.destinations import client_tls
 from node.config import Settings
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
+from node.pipeline.archive import Archive
 from node.pipeline.commitment import Commitments
 from node.pipeline.delivery import Delivering
 from node.pipeline.procedure_steps import ProcedureSteps
@@ -28,6 +30,8 @@ from node.scp.commitment import commitment
 from node.scp.commitment_report import commitment_reports
 from node.scp.contexts import Service
 from node.scp.mpps import mpps
+from node.scp.query import query
+from node.scp.retrieve import get, move
 from node.scp.server import Limits
 from node.scp.tls import Certificates
 from node.worker import Reporter
@@ -46,10 +50,11 @@ class Receiving:
         clock: Clock,
         delivering: Delivering,
         stored: Callable[[], None],
+        archive: Archive | None = None,
     ) -> None:
-        """`stored` is called when something came that somebody may want to look at."""
+        """`stored` is called when something came that somebody may want to look at; `archive` is to be queried."""
         self._settings, self._database, self._files, self._clock = settings, database, files, clock
-        self._delivering, self._stored = delivering, stored
+        self._delivering, self._stored, self._archive = delivering, stored, archive
         self.reception = Reception(
             database,
             files,
@@ -131,6 +136,11 @@ class Receiving:
             services.append(commitment(commitments))
         if any(one.proof == "commitment" for one in self._settings.destination):
             services.append(commitment_reports(self._delivering.promises))
+        if self._archive:
+            known = _known(self._settings).get
+            services += [
+                query(self._archive, self._settings.node.ae_title), move(self._archive, known), get(self._archive),
+            ]  # fmt: skip
         return services
 
     def _alone(self, what: str) -> Callable[[], bool]:
@@ -160,6 +170,21 @@ def _reports(settings: Settings) -> dict[str, RemoteAE]:
     mine = settings.node.ae_title
     told = [(one.ae_title, one.commitment) for one in settings.source if one.commitment and one.ae_title]
     return {ae: RemoteAE(ae, at.host, at.port, mine, at.timeout_seconds) for ae, at in told}
+
+
+def _known(settings: Settings) -> dict[str, RemoteAE]:
+    """Whom instances may be sent to when somebody asks for it: destinations, and sources that are queried."""
+    mine = settings.node.ae_title
+    asked = {
+        one.query.ae_title: RemoteAE(one.query.ae_title, one.query.host, one.query.port, mine)
+        for one in settings.source
+        if one.query
+    }
+    return asked | {
+        one.ae_title: RemoteAE(one.ae_title, one.host, one.port, mine, one.timeout_seconds, client_tls(one))
+        for one in settings.destination
+        if one.ae_title
+    }
 
 
 def _certificates(settings: Settings) -> Certificates | None:

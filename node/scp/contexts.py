@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,6 +30,7 @@ class Service:
     sop_class_uids: tuple[str, ...]
     handlers: tuple[tuple[evt.InterventionEvent, Callable[[evt.Event], Any]], ...]
     requestor_may_serve: bool = False  # whoever opens the association may be the SCP (PS3.7 D.3.3.4)
+    returns_instances: bool = False  # over the same association: whoever opens it may be a Storage SCP
 
 
 VERIFICATION = Service((str(Verification),), ((evt.EVT_C_ECHO, lambda _event: 0x0000),))
@@ -42,7 +43,7 @@ class Shared(list[PresentationContext]):
         return self
 
 
-def offered(services: Iterable[Service]) -> Shared:
+def offered(services: Sequence[Service]) -> Shared:
     """Every storage SOP class in every transfer syntax, and the services uncompressed."""
     served: dict[str, bool] = {}
     for service in services:
@@ -52,12 +53,16 @@ def offered(services: Iterable[Service]) -> Shared:
     for context in more:
         if served[str(context.abstract_syntax)]:
             context.scu_role = context.scp_role = True
-    return Shared([*_storage(), *more])
+    both_ways = any(service.returns_instances for service in services)
+    return Shared([*_storage(both_ways), *more])
 
 
 @cache
-def _storage() -> tuple[PresentationContext, ...]:
-    return tuple(_context(str(one.abstract_syntax), _TRANSFER_SYNTAXES) for one in AllStoragePresentationContexts)
+def _storage(both_ways: bool) -> tuple[PresentationContext, ...]:
+    contexts = tuple(_context(str(one.abstract_syntax), _TRANSFER_SYNTAXES) for one in AllStoragePresentationContexts)
+    for context in contexts if both_ways else ():
+        context.scu_role = context.scp_role = True
+    return contexts
 
 
 def _context(sop_class_uid: str, transfer_syntaxes: Sequence[str]) -> PresentationContext:

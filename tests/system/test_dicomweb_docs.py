@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -14,32 +15,52 @@ from pydicom.dataset import Dataset
 
 from node.app import Node
 from node.config import Settings
+from node.scp.admission import Admission
 from tests.bench import until
+from tests.listening import Listening, listening
 from tests.synthetic import Grid, mr_series, to_bytes
 
 _DOCS = Path(__file__).parents[2] / "docs" / "dicomweb.md"
 _EXAMPLES = re.findall(r"```sh\n(curl [^\n]+)\n```", _DOCS.read_text())
+_DIMSE_EXAMPLES = re.findall(r"```sh\n((?:find|move|get)scu [^\n]+)\n```", _DOCS.read_text())
+
+
+@dataclass(frozen=True)
+class Running:
+    """A whole node, and the archive that it may send to."""
+
+    http: str
+    dicom_port: int
+    pacs: Listening
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("node")
-    settings = Settings.model_validate(
-        {
-            "node": {"data_dir": folder / "data"},
-            "dicom": {"port": 0},
-            "http": {"port": 0},
-            "storage": {"low_watermark": 0},
-            "triton": {"url": "grpc://127.0.0.1:9"},
-            "destination": [{"name": "pacs", "kind": "folder", "path": folder / "out"}],
-        }
-    )
-    node = Node(settings)
-    node.start()
-    try:
-        yield f"http://127.0.0.1:{node.http_port}"
-    finally:
-        node.stop()
+    (folder / "pacs").mkdir()
+    with listening(folder / "pacs", admission=Admission("PACS2", True, [])) as pacs:
+        destination = {"kind": "dicom", "ae_title": "PACS2", "host": "127.0.0.1", "port": pacs.port}
+        settings = Settings.model_validate(
+            {
+                "node": {"data_dir": folder / "data"},
+                "dicom": {"host": "127.0.0.1", "port": 0, "accept": "any"},
+                "http": {"port": 0},
+                "storage": {"low_watermark": 0},
+                "triton": {"url": "grpc://127.0.0.1:9"},
+                "destination": [{"name": "pacs", **destination}],
+            }
+        )
+        node = Node(settings)
+        node.start()
+        try:
+            yield Running(f"http://127.0.0.1:{node.http_port}", node.dicom_port, pacs)
+        finally:
+            node.stop()
+
+
+@pytest.fixture(scope="module")
+def address(running: Running) -> str:
+    return running.http
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +84,32 @@ def received(address: str) -> Dataset:
 
 def test_there_are_examples() -> None:
     assert len(_EXAMPLES) >= 8
+    assert len(_DIMSE_EXAMPLES) == 3
+
+
+@pytest.mark.parametrize("example", _DIMSE_EXAMPLES)
+def test_an_example_over_dimse_does_what_it_shows(
+    running: Running, received: Dataset, example: str, tmp_path: Path
+) -> None:
+    if shutil.which(example.split()[0]) is None:
+        pytest.skip("needs the Debian package dcmtk")
+    example = example.replace("HOST PORT", f"127.0.0.1 {running.dicom_port}")
+    example = example.replace("UID=STUDY", f"UID={received.StudyInstanceUID}")
+    example = example.replace("UID=SERIES", f"UID={received.SeriesInstanceUID}")
+    done = subprocess.run(
+        ["bash", "-c", example.replace("scu ", "scu -v ", 1)],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    if example.startswith("find"):
+        assert str(received.PatientID).encode() in done.stdout + done.stderr
+    elif example.startswith("get"):
+        assert len(list(tmp_path.iterdir())) == 3
+    else:
+        assert len(running.pacs.receipts()) == 3
 
 
 @pytest.mark.parametrize("example", _EXAMPLES)

@@ -1,0 +1,60 @@
+"""Query SCP (PS3.4 annex C): C-FIND over the archive's index, Study Root and Patient Root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import structlog
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+
+from node.core.dicomweb.identifier import answer, read_find
+from node.core.encoded import UNREADABLE
+from node.core.status import OUT_OF_RESOURCES
+from node.errors import NodeError, Usage
+from node.pipeline.archive import Archive
+from node.pipeline.archive.dimse import every
+from node.scp.contexts import Service
+
+_log = structlog.get_logger(__name__)
+
+_FIND = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1")  # Patient Root, Study Root
+_MATCH, _CANCELED, _IDENTIFIER_DOES_NOT_MATCH, _UNABLE = 0xFF00, 0xFE00, 0xA900, 0xC001
+_Answer = tuple[int | Dataset, Dataset | None]
+
+
+def query(archive: Archive, ae_title: str) -> Service:
+    """The service, as the listener takes it. `ae_title`: where the instances can be retrieved."""
+    return Service(_FIND, ((evt.EVT_C_FIND, lambda event: _find(archive, ae_title, event)),))
+
+
+def _find(archive: Archive, ae_title: str, event: evt.Event) -> Iterator[_Answer]:
+    caller = event.assoc.requestor.ae_title.strip()
+    seen: set[str] = set()
+    try:
+        find = read_find(event.identifier)
+        for found in every(archive, find.query):
+            if event.is_cancelled:
+                yield _CANCELED, None
+                return
+            made = answer(find, found, ae_title)
+            if find.level == "PATIENT":  # the index begins with studies: each patient is told of once
+                patient = str(found.get("00100020", {}).get("Value", [""])[0])
+                if patient in seen:
+                    continue
+                seen.add(patient)
+            yield _MATCH, made
+    except Usage as wrong:
+        yield failed(_IDENTIFIER_DOES_NOT_MATCH, str(wrong)), None
+    except NodeError as fault:
+        yield failed(OUT_OF_RESOURCES, str(fault)), None
+    except UNREADABLE:
+        _log.exception("query not answered", calling_ae=caller)
+        yield failed(_UNABLE, "the identifier cannot be understood"), None
+
+
+def failed(status: int, sentence: str) -> Dataset:
+    """A status with its comment (PS3.7 C)."""
+    said = Dataset()
+    said.Status, said.ErrorComment = status, sentence[:64]
+    return said
