@@ -129,8 +129,8 @@ def main() -> None:
         database.migrate()
         begin = time.perf_counter()
         sample = fill(database, given.series)
-        print(f"{given.series} series written in {time.perf_counter() - begin:.1f} s, "
-              f"{(Path(folder) / 'node.db').stat().st_size / given.series:.0f} bytes each")  # fmt: skip
+        took, size = time.perf_counter() - begin, sum(one.stat().st_size for one in Path(folder).glob("node.db*"))
+        print(f"{given.series} series written in {took:.1f} s, {size / given.series:.0f} bytes each")
         in_use = rule_files(given.rules, random.Random(1), "brain")
         draft = {**in_use, **dict(list(rule_files(given.rules, random.Random(2), "brain").items())[:20])}
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

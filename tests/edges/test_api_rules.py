@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -172,13 +173,19 @@ def test_a_draft_in_the_shadow_is_shown_and_taken_out(api: httpx.Client, bench: 
         ("/publications", {"files": {"../x.yaml": "name: a"}, "author": "a", "reason": "r"}),
         ("/publications", {"files": MR, "author": "", "reason": "r"}),
         ("/publications", {"files": {}, "author": "a", "reason": "r"}),
+        ("/publications", {"files": MR, "author": "\ud800", "reason": "r"}),
+        ("/publications", {"files": MR, "author": "a", "reason": "nul \0"}),
+        (
+            "/publications",
+            {"files": {"a.yaml": "# \udfff\nname: a\nwhen: {}\nthen: [hold]\n"}, "author": "a", "reason": "r"},
+        ),
         ("/check", {"files": ["10.yaml"]}),
         ("/rollback", {"version": "x" * 65, "author": "a", "reason": "r"}),
         ("/simulations", {"files": MR, "author": "a", "days": -1}),
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_with_422(api: httpx.Client, path: str, body: object) -> None:
-    assert api.post(path, json=body).status_code == 422
+    assert api.post(path, content=json.dumps(body)).status_code == 422
 
 
 def test_every_route_is_described(api: httpx.Client) -> None:

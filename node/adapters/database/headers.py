@@ -88,6 +88,8 @@ def number(database: Database, since: datetime | None = None) -> int:
 
 def of_series(database: Database, series_instance_uid: str) -> KeptHeader | None:
     """What is kept of one series."""
+    if "\0" in series_instance_uid:  # PostgreSQL takes none
+        return None
     with database.reading() as connection:
         row = connection.execute(select(header).where(header.c.series_instance_uid == series_instance_uid)).first()
         if row is not None:

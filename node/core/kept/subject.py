@@ -15,7 +15,8 @@ from node.core.kept.cells import NOT_KEPT, Cell, Raw
 from node.core.kept.collect import private_key
 from node.core.rules.attributes import Attribute, Operand
 from node.core.rules.facts import Fact
-from node.core.rules.reading import MISSING, Reading, Unknown
+from node.core.rules.kinds import Kind
+from node.core.rules.reading import MISSING, Reading, Unknown, read_element
 from node.core.rules.subject import Subject
 
 _CHARACTER_SET = BaseTag(0x00080005)
@@ -52,7 +53,11 @@ class KeptSubject:
                 found = _LOST if NOT_KEPT in self.cells else MISSING
                 self._every[operand], self._agreed[operand] = (found,), found
                 return
-            inner = Subject(stand_ins(operand, Cell.from_text(text)))
+            cell = Cell.from_text(text)
+            if (one := _plain(operand, cell)) is not None:
+                self._every[operand], self._agreed[operand] = (one,), one
+                return
+            inner = Subject(stand_ins(operand, cell))
         self._every[operand], self._agreed[operand] = inner.every(operand), inner.reading(operand)
 
     def _of_facts(self, fact: Fact) -> Subject:
@@ -71,6 +76,16 @@ def key_of(operand: Operand) -> str:
     return f"{int(step.tag):08X}"
 
 
+def _plain(attribute: Attribute, cell: Cell) -> Reading | None:
+    """The short way for most: one value at the top, alike in every character set."""
+    (step, *rest), raw = attribute.path, cell.raws[0] if cell.raws else None
+    if rest or step.creator or step.tag.group == 2 or attribute.kind is Kind.CODE:
+        return None
+    if raw is None or len(cell.raws) > 1 or cell.absent or raw.charset:
+        return None
+    return read_element(_element(step.tag, raw), attribute.vr, attribute.kind, (), attribute.group)
+
+
 def stand_ins(attribute: Attribute, cell: Cell) -> list[Dataset]:
     """A data set for each value of the cell, and one without it for the instances that lack it."""
     datasets = [_holding(attribute, raw) for raw in cell.raws]
@@ -79,7 +94,6 @@ def stand_ins(attribute: Attribute, cell: Cell) -> list[Dataset]:
 
 def _holding(attribute: Attribute, raw: Raw) -> Dataset:
     step = attribute.path[0]
-    length = 1 if raw.value is None else len(raw.value)
     elements: dict[BaseTag, DataElement | RawDataElement] = {}
     tag = step.tag
     if step.creator:
@@ -90,9 +104,14 @@ def _holding(attribute: Attribute, raw: Raw) -> Dataset:
     if raw.charset:
         term = raw.charset.encode("ascii", "replace")
         elements[_CHARACTER_SET] = RawDataElement(_CHARACTER_SET, "CS", len(term), term, 0, False, True)
-    elements[tag] = RawDataElement(tag, raw.vr or None, length, raw.value, 0, raw.implicit, not raw.big_endian)
+    elements[tag] = _element(tag, raw)
     if tag.group == 2:
         ds = Dataset()
         ds.file_meta = FileMetaDataset(elements)
         return ds
     return Dataset(elements)
+
+
+def _element(tag: BaseTag, raw: Raw) -> RawDataElement:
+    length = 1 if raw.value is None else len(raw.value)
+    return RawDataElement(tag, raw.vr or None, length, raw.value, 0, raw.implicit, not raw.big_endian)

@@ -51,6 +51,7 @@ class _Key:
         self.numbers: dict[str, int] = {}
         self.subjects: list[KeptSubject] = []
         self.cut: list[bool] = []
+        self._values: dict[Operand, dict[int, Value | None]] = {}
         self._single: dict[Operand, list[Value | None]] = {}
 
     def number(self, text: str) -> int:
@@ -63,8 +64,11 @@ class _Key:
             self.cut.append(lost or (not fact and "null" in text and Cell.from_text(text).cut))
         return found
 
-    def single(self, operand: Operand, cell: int) -> Value | None:
-        """The only value that the cell reads as; None where that is unknown, or are several."""
+    def values(self, operand: Operand) -> dict[int, Value | None]:
+        """The only value that a cell reads as, by its number; None where that is unknown, or are several."""
+        return self._values.setdefault(operand, {})
+
+    def read(self, operand: Operand, cell: int) -> Value | None:
         reading = self.subjects[cell].reading(operand)
         return reading.values[0] if isinstance(reading, Known) and len(reading.values) == 1 else None
 
@@ -109,28 +113,34 @@ class Answers:
         return self._alike.setdefault(condition, condition)
 
     def of_rule(self, condition: Condition, where: Array) -> Array:
-        """`truth`, remembered for these series. The condition is one that `alike` gave."""
-        asked, found = self._rules.get(id(condition), (None, None))
-        if asked is None or found is None:
-            found = self.truth(condition, where)
-            self._rules[id(condition)] = where.copy(), found
-        elif (more := where & ~asked).any():
-            found = np.where(more, self.truth(condition, more), found)
-            self._rules[id(condition)] = asked | more, found
+        """FALSE, UNKNOWN or TRUE for every series of `where`, anything for the others; remembered for these series.
+
+        The condition is one that `alike` gave.
+        """
+        known = self._rules.get(id(condition))
+        if known is None:
+            known = self._rules[id(condition)] = (
+                np.zeros(self._table.rows, bool), np.zeros(self._table.rows, np.int8)
+            )  # fmt: skip
+        asked, found = known
+        rows = np.flatnonzero(where & ~asked)
+        if len(rows):
+            found[rows] = self.truth(condition, rows)
+            asked[rows] = True
         return found
 
-    def truth(self, condition: Condition, where: Array) -> Array:
-        """FALSE, UNKNOWN or TRUE for every series of `where`; anything for the others.
+    def truth(self, condition: Condition, rows: Array) -> Array:
+        """FALSE, UNKNOWN or TRUE for these series, by their numbers in the table.
 
         Values are looked at only where the answer still depends on them.
         """
         if isinstance(condition, All | AnyOf):
-            return self._joined(condition, where)
+            return self._joined(condition, rows)
         if isinstance(condition, Not):
-            opposite: Array = TRUE - self.truth(condition.part, where)
+            opposite: Array = TRUE - self.truth(condition.part, rows)
             return opposite
         question = self._question(condition)
-        return (self._asked if len(question.keys) == 1 else self._asked_two)(question, where)
+        return (self._asked if len(question.keys) == 1 else self._asked_two)(question, rows)
 
     def cut(self, keys: Iterable[str]) -> Array:
         """Whether a series held values under these keys that were not kept."""
@@ -143,17 +153,16 @@ class Answers:
                     found |= flags[numbers]
         return found
 
-    def _joined(self, condition: All | AnyOf, where: Array) -> Array:
+    def _joined(self, condition: All | AnyOf, rows: Array) -> Array:
         together = isinstance(condition, All)
-        settled = FALSE if together else TRUE
-        found = np.full(self._table.rows, TRUE - settled, np.int8)
+        settled, worse = (FALSE, np.minimum) if together else (TRUE, np.maximum)
+        found = np.full(len(rows), TRUE - settled, np.int8)
+        left = np.arange(len(rows))  # places in `rows` that are not settled
         for part in self._ordered(condition):
-            truth = self.truth(part, where)
-            # Where nothing depends on it any more, an answer may be anything: what is settled there stays.
-            worse = np.minimum(found, truth) if together else np.maximum(found, truth)
-            found = np.where(where, worse, found)
-            where = where & (found != settled)
-            if not where.any():
+            now = worse(found[left], self.truth(part, rows[left]))
+            found[left] = now
+            left = left[now != settled]
+            if not len(left):
                 break
         return found
 
@@ -170,29 +179,36 @@ class Answers:
         keys = (key for leaf in leaves(condition) for key in self._question(leaf).keys)
         return sum(len(columns[key].texts) for key in keys if key in columns)
 
-    def _asked(self, question: _Question, where: Array) -> Array:
-        numbers, key = self._of(question.keys[0]), self._keys[question.keys[0]]
+    def _asked(self, question: _Question, rows: Array) -> Array:
+        numbers, key = self._of(question.keys[0])[rows], self._keys[question.keys[0]]
         known = question.room(len(key.subjects))
         answers: Array = known[numbers]
-        new = numbers[(answers == _NOT_ASKED) & where]
+        new = numbers[answers == _NOT_ASKED]
         if len(new):
             self._ask(question.leaf, key, known, np.unique(new).tolist())
             answers = known[numbers]
         return answers
 
     def _ask(self, leaf: Leaf, key: _Key, known: Array, cells: Sequence[int]) -> None:
-        holds = leaf.operator.holds if isinstance(leaf, Test) and not leaf.everywhere else None
+        if not isinstance(leaf, Test) or leaf.everywhere:
+            for cell in cells:
+                known[cell] = OF_TRUTH[leaf.judge(seen_by(leaf, key.subjects[cell])).truth]
+            return
+        holds, operand = leaf.operator.holds, leaf.operand
+        values = key.values(operand)
         for cell in cells:
-            value = key.single(leaf.operand, cell) if holds else None
-            if holds and value is not None:
+            if cell not in values:
+                values[cell] = key.read(operand, cell)
+            value = values[cell]
+            if value is not None:
                 known[cell] = TRUE if holds(value) else FALSE
             else:
                 known[cell] = OF_TRUTH[leaf.judge(seen_by(leaf, key.subjects[cell])).truth]
 
-    def _asked_two(self, question: _Question, where: Array) -> Array:
+    def _asked_two(self, question: _Question, rows: Array) -> Array:
         leaf, (one, other) = question.leaf, question.keys
-        first, second = self._of(one), self._of(other)
-        pairs, places = np.unique((first << 32 | second)[where], return_inverse=True)
+        first, second = self._of(one)[rows], self._of(other)[rows]
+        pairs, places = np.unique(first << 32 | second, return_inverse=True)
         answers = np.zeros(len(pairs), np.int8)
         for place, pair in enumerate(pairs.tolist()):
             key = (id(question), pair >> 32, pair & 0xFFFFFFFF)
@@ -203,8 +219,7 @@ class Answers:
                 subject = KeptSubject({**cells[0], **cells[1]})
                 self._pairs[key] = OF_TRUTH[leaf.judge(seen_by(leaf, subject)).truth]
             answers[place] = self._pairs[key]
-        found = np.zeros(self._table.rows, np.int8)
-        found[where] = answers[places.ravel()]
+        found: Array = answers[places.ravel()]
         return found
 
     def _question(self, leaf: Leaf) -> _Question:

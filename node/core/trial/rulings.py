@@ -63,7 +63,8 @@ class Rulings:
         """Remember the series of the table that may meet a need."""
         fitting = np.zeros(table.rows, bool)
         for need in self._needs:
-            fitting |= self._answers.truth(need, ~fitting) == TRUE
+            rows = np.flatnonzero(~fitting)
+            fitting[rows] = self._answers.truth(need, rows) == TRUE
         for row in np.flatnonzero(fitting).tolist():
             at = datetime.fromtimestamp(times[row], UTC)
             self._siblings.add(studies[row], Sibling(uids[row], at, KeptSubject(table.cells(row, self.keys))))

@@ -38,8 +38,10 @@ class Change:
     def __post_init__(self) -> None:
         """Raises Usage when either is missing: the history is read by people."""
         for name, text in (("author", self.author), ("reason", self.reason)):
-            if not text.strip() or len(text) > TEXT_AT_MOST:
-                raise Usage(f"--{name}: is missing or longer than {TEXT_AT_MOST} characters. Write it for the history")
+            if not text.strip() or len(text) > TEXT_AT_MOST or not storable(text):
+                raise Usage(
+                    f"--{name}: is missing, no text, or longer than {TEXT_AT_MOST} characters: it is for the history"
+                )
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Versions:
         for name in files:
             if not FILE_NAME.fullmatch(name):
                 raise Usage(f"{name[:64]!r} is no name of a rule file. Write letters, digits, - and _, then .yaml")
+            if not storable(files[name]):
+                raise Usage(f"{name}: holds what is no text in UTF-8")
         errors = (mistake for mistake in self.check(files) if mistake.severity is Severity.ERROR)
         if wrong := next(errors, None):
             raise wrong.error()
@@ -150,6 +154,14 @@ class Versions:
         if proposal.state != proposals.OPEN:
             raise Overtaken(f"proposal {proposal_id} was {proposal.state} by {proposal.decided_by} already")
         return proposal
+
+
+def storable(text: str) -> bool:
+    """Whether any database takes it: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
 
 
 def same_person(one: str, other: str) -> bool:
