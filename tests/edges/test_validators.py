@@ -96,9 +96,7 @@ def test_no_validator_finds_an_error_in_what_is_said_in_words_alone(name: str, t
     words = [Evaluation(Code("123014", "DCM", "Target Region"), Code("69536005", "SCT", "Head"))]
     values = values_of(volume, sources)
     nothing = np.zeros(values.shape, np.uint8)
-    made = encode(
-        volume, sources, nothing, values, origin(model, sources), forms={Form.PLANAR}, evaluations=words
-    )
+    made = encode(volume, sources, nothing, values, origin(model, sources), forms={Form.PLANAR}, evaluations=words)
     assert verify(to_bytes(made.sr), sources, volume, nothing, model) == ()
     assert errors(name, {"sr": made.sr}, tmp_path) == []
 
