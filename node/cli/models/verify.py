@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from node.adapters.triton import Model, TritonClient, read_model, read_repository
+from node.adapters.triton.calibration import read_calibration
 from node.cli import config_option
 from node.cli.models.arguments import EXISTING_FOLDER
 from node.config import load
@@ -18,7 +19,7 @@ from node.mricore import served
 @click.option("--server", metavar="HOST:PORT", help="gRPC of the Triton server that is to load the plans.")
 @config_option
 def verify(folder: Path | None, server: str | None, config: Path | None) -> None:
-    """Check that cards, configurations, weights, plans and canaries agree, without a server.
+    """Check that cards, configurations, weights, plans, canaries and calibrations agree, without a server.
 
     FOLDER is one model's folder; without it, every model of the repository. Exit status 1: the weights give other
     answers than the canary's. A plan must be of these weights and of this machine's GPU, and with --server of that
@@ -38,5 +39,7 @@ def _version_of(server: str) -> str:
 def _verified(model: Model, triton: str) -> str:
     plan_says = served.check_plan(model, triton, served.gpus())
     served.check_canary(model)
+    calibration = read_calibration(model)
     said = f"{model.card.name} {model.card.version}: card, both configurations, weights and canary agree"
-    return said + (f"; plan: {plan_says}" if plan_says else "")
+    said += f"; plan: {plan_says}" if plan_says else ""
+    return said + (f"; calibration: {calibration.series} series, {calibration.sha256[:16]}" if calibration else "")
