@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from node.adapters.database import simulations
 from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.versions import Versions
@@ -123,6 +124,20 @@ def test_a_simulation_runs_in_the_background_and_its_digest_stands_in_the_histor
     )
     assert publish(api, BRAIN).json()["simulation"]["digest"] == result["digest"]
     assert api.get("/simulations/99").status_code == 404
+
+
+def test_a_simulation_whose_process_ended_is_not_waited_for(api: httpx.Client, versions: Versions) -> None:
+    publish(api, MR)
+    version = versions.files()[0]
+    for process in ("another", "test"):
+        number = simulations.begin(
+            versions.database, version, version, 0, author="anna", process=process, now=versions.clock()
+        )
+        if process == "test":
+            assert api.get(f"/simulations/{number}").json()["state"] == "running"
+            Background(versions, "test")  # the process starts again
+        found = api.get(f"/simulations/{number}").json()
+        assert (found["state"], found["result"]) == ("failed", {"reason": simulations.ABANDONED})
 
 
 def test_hits_are_counted_for_each_rule(api: httpx.Client, bench: Bench) -> None:

@@ -17,6 +17,7 @@ from node.core.states import JobState
 from node.errors import NoSuch
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
+ABANDONED = "the process that ran it ended: begin it again"
 _MEASURED_AT_MOST = 2000  # jobs, the newest
 
 
@@ -31,6 +32,7 @@ class Simulation:
     base: str
     days: int
     state: str
+    process: str  # that runs it; "": a command at the shell
     done: int
     total: int
     result: Mapping[str, object] | None
@@ -55,6 +57,14 @@ def finish(database: Database, simulation_id: int, state: str, result: Mapping[s
     with database.transaction() as connection:
         mine = update(simulation).where(simulation.c.id == simulation_id)
         connection.execute(mine.values(state=state, result=dict(result)))
+
+
+def abandon(database: Database, process: str) -> int:
+    """Those that a process had running when it ended can tell nothing any more; how many there were."""
+    mine = (simulation.c.process == process) & (simulation.c.state == RUNNING)
+    with database.transaction() as connection:
+        ended = update(simulation).where(mine).values(state=FAILED, result={"reason": ABANDONED})
+        return connection.execute(ended).rowcount
 
 
 def get(database: Database, simulation_id: int) -> Simulation:
@@ -93,5 +103,15 @@ def measured_seconds(database: Database) -> dict[str, float]:
 
 def _simulation(row: Row[Any]) -> Simulation:
     return Simulation(
-        row.id, row.at, row.author, row.version, row.base, row.days, row.state, row.done, row.total, row.result
+        row.id,
+        row.at,
+        row.author,
+        row.version,
+        row.base,
+        row.days,
+        row.state,
+        row.process,
+        row.done,
+        row.total,
+        row.result,
     )

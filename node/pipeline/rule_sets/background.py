@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from node.adapters.database import simulations
+from node.adapters.database import processes, simulations
 from node.adapters.database.simulations import Simulation
 from node.errors import NodeError, StoreUnavailable
 from node.pipeline.rule_sets.trials import Trials
@@ -21,7 +21,19 @@ class Background:
 
     def __init__(self, versions: Versions, process: str) -> None:
         self._versions, self._trials = versions, Trials(versions.database, versions.clock, process)
+        self._process = process
         self._busy = threading.Lock()
+        simulations.abandon(versions.database, process)
+
+    def get(self, number: int) -> Simulation:
+        """How far a trial is. Raises NoSuch."""
+        found = simulations.get(self._versions.database, number)
+        if found.state != simulations.RUNNING or found.process in ("", self._process):
+            return found
+        if found.process in processes.living(self._versions.database):
+            return found
+        simulations.abandon(self._versions.database, found.process)
+        return simulations.get(self._versions.database, number)
 
     def start(self, draft: Mapping[str, str], author: str, days: int, against: str | None) -> Simulation:
         """Begin a trial of a draft beside a version, or beside what is in use.

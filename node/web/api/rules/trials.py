@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from node.adapters.database import shadows, simulations
+from node.adapters.database import shadows
 from node.errors import NoSuch
 from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.shadow import Seen, seen_by_shadow
@@ -24,8 +24,7 @@ def add_trials(router: APIRouter, versions: Versions, background: Background) ->
 
     @router.get("/simulations/{simulation}", summary="How far a simulation is, and what it found")
     def simulation(simulation: int) -> Tried:
-        number = simulation if 0 < simulation < 2**31 else 0
-        return Tried.model_validate(vars(simulations.get(database, number)))
+        return Tried.model_validate(vars(background.get(simulation if 0 < simulation < 2**31 else 0)))
 
     @router.get("/shadow", summary="What the draft in the shadow would have done otherwise")
     def shadow(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Shadowed:
