@@ -37,6 +37,7 @@ _PIXELS = 0x7FE0
 _BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 
 Element = DataElement | RawDataElement
+Token = tuple[object, ...]  # what makes an element what it is
 
 
 class _Gathered:
@@ -68,8 +69,9 @@ class _Gathered:
 def kept_cells(headers: Sequence[Dataset]) -> dict[str, str]:
     """Key → cell, for all instances of a series. Never raises; at most SERIES_AT_MOST bytes and a little."""
     gathered: dict[str, _Gathered] = {}
+    last: dict[str, Token] = {}
     for ds in headers:
-        for key, raws, everywhere in _instance(ds):
+        for key, raws, everywhere in _instance(ds, last):
             one = gathered.get(key)
             if one is None:
                 if len(gathered) >= KEYS_AT_MOST:
@@ -96,18 +98,33 @@ def _bounded(gathered: Mapping[str, _Gathered], instances: int) -> dict[str, str
     return cells
 
 
-def _instance(ds: Dataset) -> Iterator[tuple[str, list[Raw], bool]]:
-    """Key, values, and whether the instance holds the element in all places."""
+def _instance(ds: Dataset, last: dict[str, Token]) -> Iterator[tuple[str, Sequence[Raw], bool]]:
+    """Key, values, and whether the instance holds the element in all places. What the instance before held too, as
+    most of it is, needs no second look.
+    """
     charset = _charset(ds)
     meta = getattr(ds, "file_meta", None)
     for top in (meta, ds) if isinstance(meta, Dataset) else (ds,):
         creators = _creators(top)
         for tag, element in list(top.items()):
             key = _key(int(tag), creators)
-            if key and (top is ds) is not (tag.group == 2):
-                yield key, [_raw(element, charset)], True
+            if not key or (top is ds) is (tag.group == 2):
+                continue
+            token = _token(element, charset)
+            if token is not None and last.get(key) == token:
+                yield key, (), True
+                continue
+            if token is not None:
+                last[key] = token
+            yield key, (_raw(element, charset),), True
     if _SHARED in ds or _PER_FRAME in ds:
         yield from _functional(ds, charset)
+
+
+def _token(element: Element, charset: str) -> Token | None:
+    if isinstance(element, DataElement):
+        return None
+    return element.VR, element.value, element.is_little_endian, element.is_implicit_VR, charset
 
 
 def _functional(ds: Dataset, charset: str) -> Iterator[tuple[str, list[Raw], bool]]:
