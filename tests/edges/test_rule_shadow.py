@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.adapters.database import shadows
+from node.adapters.database import headers, shadows
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.kept import Headers
 from node.pipeline.rule_sets.shadow import seen_by_shadow
@@ -63,6 +63,7 @@ def test_what_it_said_is_forgotten_with_the_headers(bench: Bench) -> None:
     seen = seen_by_shadow(bench.store.database)
     assert seen is not None
     assert seen.series == 0
+    assert headers.number(bench.store.database) == 0
 
 
 def test_a_draft_with_a_study_rule_is_asked_with_the_other_series_of_the_study(bench: Bench) -> None:

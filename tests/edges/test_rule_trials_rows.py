@@ -15,7 +15,7 @@ from node.core.rules import version_of
 from node.core.states import JobState
 from node.errors import BadConfiguration
 from node.pipeline.rule_sets.in_use import InUse
-from node.pipeline.rule_sets.trials import Trials, summary
+from node.pipeline.rule_sets.trials import Trials, foretold, summary
 from node.pipeline.rule_sets.versions import Change, Versions
 from tests.bench import Bench
 from tests.synthetic import Grid, enhanced, mr_series
@@ -50,7 +50,7 @@ def trials(bench: Bench) -> Trials:
 def test_a_draft_is_tried_on_the_series_that_came(trials: Trials, bench: Bench) -> None:
     found = trials.run(ALL, BRAIN)
     assert (found.series, found.changed, found.gained, found.lost) == (4, 2, {"mri_core_head": 2}, {"held": 2})
-    assert {one.now for one in found.listed} == {"held"}
+    assert {(one.description, one.now) for one in found.listed} == {("knee", "held"), ("scout", "held")}
     assert bench.store.series()[0].state == "routed", "nothing was done"
 
 
@@ -89,6 +89,13 @@ def test_progress_and_result_are_written_down_and_stand_in_the_history(trials: T
     assert isinstance(last, Publication)
     assert last.simulation is not None
     assert (last.simulation["digest"], last.simulation["sentence"]) == (found.digest, found.sentence)
+
+
+def test_what_was_not_simulated_is_when_it_is_published(trials: Trials, bench: Bench) -> None:
+    versions = Versions(bench.store.database, bench.clock)
+    done = versions.publish(ALL, ANNA, foretold=foretold(trials, "anna"))
+    assert done.simulation is not None
+    assert done.simulation["changed"] == 2
 
 
 def test_a_draft_that_cannot_be_read_fails_with_its_line(trials: Trials, bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,13 @@ from sqlalchemy import Row, insert, select, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.rule_tables import simulation
-from node.adapters.database.tables import job
+from node.adapters.database.tables import job, series
 from node.core.states import JobState
 from node.errors import NoSuch
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
 ABANDONED = "the process that ran it ended: begin it again"
+_AT_ONCE = 400  # UIDs in one statement
 _MEASURED_AT_MOST = 2000  # jobs, the newest
 
 
@@ -82,6 +83,17 @@ def last_of(database: Database, version: str, base: str) -> Simulation | None:
     with database.reading() as connection:
         row = connection.execute(select(simulation).where(alike).order_by(simulation.c.id.desc()).limit(1)).first()
     return _simulation(row) if row else None
+
+
+def descriptions(database: Database, uids: Sequence[str]) -> dict[str, str]:
+    """SeriesInstanceUID → SeriesDescription, of those that the node still knows."""
+    found: dict[str, str] = {}
+    with database.reading() as connection:
+        for at in range(0, len(uids), _AT_ONCE):
+            these = series.c.series_instance_uid.in_(uids[at : at + _AT_ONCE])
+            rows = connection.execute(select(series.c.series_instance_uid, series.c.series_description).where(these))
+            found.update((row.series_instance_uid, row.series_description) for row in rows)
+    return found
 
 
 def measured_seconds(database: Database) -> dict[str, float]:

@@ -10,9 +10,10 @@ from node.adapters.database import proposals as proposal_rows
 from node.adapters.database.proposals import Proposal
 from node.adapters.database.rules import Publication
 from node.adapters.rule_files import read_rule_files
+from node.app import utc_now
 from node.cli import config_option, json_option, tables
 from node.cli.rules.opening import author_option, base_option, opened, reason_option
-from node.pipeline.rule_sets.trials import summary
+from node.pipeline.rule_sets.trials import Trials, foretold
 from node.pipeline.rule_sets.versions import DIRECTORY, PUBLISH, Change
 
 
@@ -21,12 +22,16 @@ from node.pipeline.rule_sets.versions import DIRECTORY, PUBLISH, Change
 @author_option
 @reason_option
 @base_option
+@click.option("--no-simulation", is_flag=True, help="Do not try it first on the series that came.")
 @config_option
-def publish(directory: Path, author: str, reason: str, base: str | None, config: Path | None) -> None:
+def publish(
+    directory: Path, author: str, reason: str, base: str | None, no_simulation: bool, config: Path | None
+) -> None:
     """Put the rule files of DIRECTORY into use, as an immutable version.
 
-    Running nodes take it up with the next series; nothing is restarted. Jobs keep the version that made them. With
-    rules.approval the files are proposed, and another person runs `rules approve`.
+    Running nodes take it up with the next series; nothing is restarted. Jobs keep the version that made them. It is
+    simulated first, where it was not yet; the history keeps what was foretold. With rules.approval the files are
+    proposed, and another person runs `rules approve`.
     """
     with opened(config) as (settings, versions):
         origin = DIRECTORY if directory.resolve() == settings.rules.directory.resolve() else PUBLISH
@@ -35,16 +40,21 @@ def publish(directory: Path, author: str, reason: str, base: str | None, config:
             Change(author, reason),
             base=base,
             origin=origin,
-            foretold=lambda version, in_use: summary(versions.database, version, in_use),
+            foretold=_nothing if no_simulation else foretold(Trials(versions.database, utc_now), author),
         )
     click.echo(told(done))
 
 
 def told(done: Publication | Proposal) -> str:
     """What was done, in a sentence."""
+    said = f". It {done.simulation['sentence']}" if done.simulation else ""
     if isinstance(done, Publication):
-        return f"publication {done.number} ({done.version[:12]}) is in use"
-    return f"proposal {done.id} ({done.version[:12]}) waits for another person: rules approve {done.id}"
+        return f"publication {done.number} ({done.version[:12]}) is in use{said}"
+    return f"proposal {done.id} ({done.version[:12]}) waits for another person: rules approve {done.id}{said}"
+
+
+def _nothing(_version: str, _in_use: str) -> None:
+    """Nothing was foretold."""
 
 
 @click.command()

@@ -66,6 +66,7 @@ def _print(found: Foretold, everything: bool) -> None:
         click.echo(f"{found.uncertain} series held values these rules ask for that are not kept: they count as unknown")
     listed = found.listed if everything else found.listed[:_SHOWN]
     if listed:
-        tables.show(["series", "now", "then"], [[one.series_instance_uid, one.now, one.then] for one in listed])
+        lines = [[one.series_instance_uid, one.description, one.now, one.then] for one in listed]
+        tables.show(["series", "description", "now", "then"], lines)
     if found.changed > len(listed):
         click.echo(f"and {found.changed - len(listed)} more")

@@ -25,6 +25,7 @@ class Moved:
     series_instance_uid: str
     now: str
     then: str
+    description: str = ""  # SeriesDescription, for people
 
 
 @dataclass(frozen=True)

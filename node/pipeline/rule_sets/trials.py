@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from node.adapters.database import Database, headers, simulations
+from node.adapters.database import rules as rows
 from node.adapters.database.headers import Batch
 from node.core.kept import NOT_KEPT
 from node.core.rules import parse_rule_set
@@ -66,7 +67,12 @@ class Trials:
             )
             done += table.rows
             progress(done, max(total, done))
-        return tally.told(new.version, base.version, float(days) or None)
+        return self._described(tally.told(new.version, base.version, float(days) or None))
+
+    def _described(self, found: Foretold) -> Foretold:
+        known = simulations.descriptions(self.database, [one.series_instance_uid for one in found.listed])
+        listed = [replace(one, description=known.get(one.series_instance_uid, "")) for one in found.listed]
+        return replace(found, listed=listed)
 
     def recorded(
         self, number: int, draft: Mapping[str, str], in_use: Mapping[str, str], days: int, progress: Progress = _silent
@@ -99,6 +105,19 @@ class Trials:
             table, whose = _turned(answers, batch), batch.whose
             for one in rulings:
                 one.gather(table, whose.uids, whose.studies, whose.times)
+
+
+def foretold(trials: Trials, author: str) -> Callable[[str, str], Mapping[str, object] | None]:
+    """What a trial said of a version beside another; it is tried now when it was not yet."""
+
+    def told(version: str, base: str) -> Mapping[str, object] | None:
+        if found := summary(trials.database, version, base):
+            return found
+        number = trials.begin(version, base, 0, author)
+        trials.recorded(number, rows.files_of(trials.database, version), rows.files_of(trials.database, base), 0)
+        return summary(trials.database, version, base)
+
+    return told
 
 
 def summary(database: Database, version: str, base: str) -> Mapping[str, object] | None:
