@@ -345,3 +345,13 @@ def test_store_says_where_what_it_stored_is_to_be_had(served: ServedArchive) -> 
     assert url == f"{served.url}/{path_of(ds)}"
     served.catch_up()
     assert served.http.get(url).status_code == 200
+
+
+def test_bits_that_are_not_stored_are_not_drawn(served: ServedArchive) -> None:
+    (clean,) = mr_series(Grid(slices=1), name="clean bits")
+    (dirty,) = mr_series(Grid(slices=1), name="dirty bits")
+    dirty.PixelData = (np.frombuffer(dirty.PixelData, "<u2") | 0xA000).astype("<u2").tobytes()
+    served.keep(clean, dirty)
+    assert served.get(f"{path_of(clean)}/rendered", "image/png").content == (
+        served.get(f"{path_of(dirty)}/rendered", "image/png").content
+    )

@@ -58,13 +58,24 @@ def _grey(ds: Dataset, number: int, window: Sequence[Any] | None) -> Array:
     if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
         palette = apply_color_lut(stored, ds)
         return np.asarray(palette >> 8 if palette.dtype == np.uint16 else palette, np.uint8)
-    values = stored.astype(np.float32)
+    values = _reduced(ds, stored).astype(np.float32)
     group = _groups(ds, number)
     slope, intercept = _number(group, ds, "RescaleSlope", 1.0), _number(group, ds, "RescaleIntercept", 0.0)
     values = values * (slope or 1.0) + intercept
     found = window or _own_window(group, ds) or _whole_range(values)
     shown = _windowed(values, float(found[0]), float(found[1]), str(found[2]))
     return 255 - shown if ds.get("PhotometricInterpretation") == "MONOCHROME1" else shown
+
+
+def _reduced(ds: Dataset, stored: Array) -> Array:
+    """Reduced to BitsStored (PS3.5 8.1.1): other bits may hold anything."""
+    allocated, bits = int(ds.BitsAllocated), int(ds.get("BitsStored") or ds.BitsAllocated)
+    shift = int(ds.get("HighBit") or bits - 1) + 1 - bits
+    if stored.dtype.kind not in "iu" or not 0 < bits < allocated or not 0 <= shift <= allocated - bits:
+        return stored
+    wide = (stored.astype(np.int64) >> shift) & ((1 << bits) - 1)
+    signed = int(ds.get("PixelRepresentation") or 0) == 1
+    return np.where(wide >> (bits - 1), wide - (1 << bits), wide) if signed else wide
 
 
 def _windowed(values: Array, centre: float, width: float, function: str) -> Array:

@@ -31,8 +31,10 @@ from node.errors import BadInstance
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# All of them are under permissive licences. gdcm forgives damage that the others report: it comes last.
-_PLUGINS = ("pyjpegls", "pylibjpeg", "pydicom", "gdcm")
+# All of them are under permissive licences. gdcm forgives damage that the others report, so it serves only the
+# transfer syntaxes that no other one reads (JPEG).
+_PLUGINS = ("pyjpegls", "pylibjpeg", "pydicom")
+_LAST_PLUGIN = "gdcm"
 _ENCODED = frozenset({JPEG2000Lossless, JPEGLSLossless, RLELossless})
 _DECODED_AT_MOST = 1 << 30  # bytes of one frame
 
@@ -101,7 +103,8 @@ def decoded(ds: Dataset, number: int, *, raw: bool = True) -> Array:
     if not 1 <= number <= int(ds.get("NumberOfFrames") or 1):
         raise BadInstance("it does not have so many frames")
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
-    available = [name for name in _PLUGINS if name in decoder.available_plugins]
+    there = decoder.available_plugins
+    available = [name for name in _PLUGINS if name in there] or [name for name in there if name == _LAST_PLUGIN]
     fault: Exception | None = None
     for plugin in available or ("",):  # native pixels need no plugin
         try:

@@ -13,7 +13,17 @@ from node.adapters.database.index.documents import Held
 from node.core.dicomweb.accept import wishes
 from node.errors import BadInstance
 from node.pipeline.archive import Archive
-from node.web.dicomweb.edge import BAD_REQUEST, NOT_ACCEPTABLE, NOT_FOUND, accepted, base_url, not_there, place, told
+from node.web.dicomweb.edge import (
+    BAD_REQUEST,
+    NOT_ACCEPTABLE,
+    NOT_FOUND,
+    accepted,
+    base_url,
+    demand_pixels,
+    not_there,
+    place,
+    told,
+)
 from node.web.dicomweb.frames import content
 from node.web.dicomweb.media import Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part, related
@@ -82,9 +92,7 @@ def _pixels(archive: Archive, request: Request) -> Response:
 def pixel_data(archive: Archive, request: Request, found: Sequence[Held]) -> Response:
     """The pixels of instances, frame after frame, uncompressed."""
     mark, base = boundary(), base_url(request)
-    with_pixels = [one for one in found if one.place or one.transfer_syntax_uid.endswith(".99")]
-    if not with_pixels:
-        raise Refusal(NOT_FOUND, "there are no pixels in it")
+    with_pixels = demand_pixels(found)
 
     def parts() -> Iterator[bytes]:
         for held in with_pixels:

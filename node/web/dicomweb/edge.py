@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import parse_qsl
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from node.adapters.database.index.documents import Held
 from node.core.dicomweb.accept import ANY
+from node.core.encoded import DEFLATED
 from node.errors import BadInstance, NodeError, Retryable, Usage
 from node.pipeline.archive.archive import Place
 from node.web.dicomweb.media import Refusal
@@ -101,6 +103,16 @@ def place(request: Request) -> Place:
 
 def not_there() -> Refusal:
     return Refusal(NOT_FOUND, "there is no such study, series or instance here")
+
+
+def demand_pixels(found: Sequence[Held]) -> list[Held]:
+    """Those with pixels. Raises Refusal when nothing is there, or nothing with pixels."""
+    if not found:
+        raise not_there()
+    some = [one for one in found if one.place or one.transfer_syntax_uid == DEFLATED]  # whose pixels lie nowhere
+    if not some:
+        raise Refusal(NOT_FOUND, "there are no pixels in it")
+    return some
 
 
 def takes_gzip(request: Request) -> bool:

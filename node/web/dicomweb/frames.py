@@ -20,6 +20,7 @@ from node.web.dicomweb.edge import (
     NOT_FOUND,
     accepted,
     base_url,
+    demand_pixels,
     not_there,
     place,
     told,
@@ -43,10 +44,7 @@ def frame_routes(archive: Archive) -> list[Route]:
 
 def _frames(archive: Archive, request: Request) -> Response:
     numbers = frame_numbers(request.path_params["frames"])
-    found = archive.held(place(request))
-    if not found:
-        raise not_there()
-    held = found[0]
+    held = demand_pixels(archive.held(place(request)))[0]
     if held.place and max(numbers) > held.place.frames:
         raise Refusal(NOT_FOUND, f"the instance has {held.place.frames} frames")
     wish, syntax = _chosen(accepted(request), held, len(numbers))

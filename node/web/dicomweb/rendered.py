@@ -24,7 +24,7 @@ from node.web.dicomweb.edge import (
     NOT_FOUND,
     Endpoint,
     accepted,
-    not_there,
+    demand_pixels,
     parameter,
     parameters,
     place,
@@ -69,9 +69,7 @@ def _rendered(archive: Archive, request: Request, thumbnail: bool) -> Response:
     if chosen is None:
         raise Refusal(NOT_ACCEPTABLE, f"pictures are to be had as {_JPEG} or {_PNG}")
     offer = chosen[0]
-    found = [one for one in archive.held(place(request)) if one.place or one.transfer_syntax_uid.endswith(".99")]
-    if not found:
-        raise not_there()
+    found = demand_pixels(archive.held(place(request)))
     named = request.path_params.get("frames", "")
     numbers = frame_numbers(named) if named else []
     picture = _picture(archive, request, found[0], offer.media_type, thumbnail)
