@@ -43,6 +43,8 @@ def _oldest(connection: Connection) -> dict[str, datetime]:
 
 def _overdue(connection: Connection) -> tuple[int, int]:
     counted = connection.execute(
-        select(job.c.state, func.count()).where(job.c.overdue == 1).group_by(job.c.state)
+        select(job.c.state, func.count())
+        .where(job.c.overdue == 1, job.c.deadline_at.is_not(None))
+        .group_by(job.c.state)
     ).all()
     return sum(number for state, number in counted if state in OPEN_JOBS), sum(number for _, number in counted)

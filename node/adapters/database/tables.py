@@ -198,8 +198,18 @@ job = Table(
     Column("overdue", Integer, nullable=False, default=0, server_default="0"),  # 1: they were not there by then
     Index(None, "series_instance_uid"),
     Index(None, "state", "lane", "rank", "next_try_at", "id"),  # the next one of 100 000 is found at once
-    Index(None, "state", "lane", "rank", "deadline_at", "next_try_at", "id"),  # and the one whose deadline is next
-    Index(None, "state", "overdue", "deadline_at"),
+    Index(  # and the one whose deadline is next
+        None,
+        *("state", "lane", "rank", "deadline_at", "next_try_at", "id"),
+        sqlite_where=text("deadline_at IS NOT NULL"),
+        postgresql_where=text("deadline_at IS NOT NULL"),
+    ),
+    Index(
+        None,
+        *("state", "overdue", "deadline_at"),
+        sqlite_where=text("deadline_at IS NOT NULL"),
+        postgresql_where=text("deadline_at IS NOT NULL"),
+    ),
     UniqueConstraint("series_instance_uid", "version", "model", "volume"),
 )
 
