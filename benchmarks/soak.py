@@ -46,6 +46,7 @@ from tests.replicas import Replica, Site, heads
 from tests.triton_fixture import MODEL, REPOSITORY
 
 REPLICAS = ("one", "two")
+_AT_WORK = 0.7  # of the blows fall on who has a job in progress
 _SETTLE_S = 600.0  # for what is left when nobody is killed any more
 _MORE = """
 [[destination]]
@@ -151,7 +152,9 @@ def kill(fleet: Fleet, database: Server, begin: float, ends_at: float, dice: ran
         sleep(min(dice.uniform(40, 100), max(0.0, ends_at - monotonic())))
         if monotonic() >= ends_at:
             return
-        name, what = dice.choice(REPLICAS), dice.choices(["kill -9", "SIGTERM", "SIGSTOP", "database"], [5, 2, 2, 1])[0]
+        name, what = dice.choice(REPLICAS), dice.choices(["kill -9", "SIGTERM", "SIGSTOP", "database"], [4, 2, 2, 2])[0]
+        if dice.random() < _AT_WORK:
+            name = _at_work(database.url, ends_at) or name
         replica = fleet.get(name)
         assert replica
         fleet.events.append((monotonic() - begin, what if what == "database" else f"{what} {name}"))
@@ -167,6 +170,21 @@ def kill(fleet: Fleet, database: Server, begin: float, ends_at: float, dice: ran
             fleet.end(name)
             sleep(dice.uniform(2, 30))
             fleet.start(name)
+
+
+def _at_work(url: str, ends_at: float) -> str | None:
+    """The replica that has a job in progress; waited for."""
+    opened = Database(url)
+    try:
+        while monotonic() < ends_at:
+            with opened.reading() as connection:
+                owner = connection.scalar(select(job.c.owner).where(job.c.state == "in_progress"))
+            if owner:
+                return str(owner)
+            sleep(0.05)
+    finally:
+        opened.close()
+    return None
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,13 @@ class Working:
         results: ResultFiles,
         clock: Clock,
         delivering: Delivering,
+        tell: Callable[[], None],
     ) -> None:
-        """Build it all; nothing runs yet. Raises BadConfiguration for rules or models that are wrong."""
+        """Build it all; nothing runs yet. `tell` is called when another process may have a job to attempt.
+
+        Raises BadConfiguration for rules or models that are wrong.
+        """
+        self._tell = tell
         self._settings, self._database, self._files, self._results = settings, database, files, results
         self._clock, self._delivering = clock, delivering
         on_disk = read_repository(settings.triton.models)
@@ -133,7 +138,12 @@ class Working:
             self._triton.start()
 
     def job_created(self) -> None:
-        """There may be a job to attempt."""
+        """There may be a job to attempt, here or elsewhere."""
+        self.look_for_jobs()
+        self._tell()
+
+    def look_for_jobs(self) -> None:
+        """There may be a job to attempt here."""
         for loop in [self._carrier] if self._carrier else self._workers:
             loop.wake()
 
