@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
@@ -12,8 +13,9 @@ from node.app.clock import Clock
 from node.app.rules import build_rules_router
 from node.config import Settings
 from node.pipeline.archive import Archive
+from node.pipeline.overlay import overlay
 from node.pipeline.reception import Reception
-from node.web import Health, Web, api_routes, dicomweb_routes, health_routes
+from node.web import Health, Web, api_routes, dicomweb_routes, health_routes, viewer_routes
 from node.web.api.jobs import jobs_router
 
 
@@ -30,6 +32,8 @@ def build_web(
         *dicomweb_routes(reception, settings.http.max_request, archive),
         *api_routes(routers),
     ]
+    if archive:
+        routes += viewer_routes(settings.viewer_folder, partial(overlay, health.database, archive))
     return Web(routes)
 
 

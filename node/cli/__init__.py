@@ -25,6 +25,7 @@ _COMMANDS = {
     "results": "results",
     "senders": "senders",
     "destinations": "destinations",
+    "viewer": "viewer",
 }
 
 

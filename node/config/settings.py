@@ -77,6 +77,11 @@ class Settings(Section):
         return f"sqlite:///{self.node.data_dir / 'index.db'}" if sqlite else self.database_url
 
     @property
+    def viewer_folder(self) -> Path:
+        """Where `viewer install` puts OHIF."""
+        return self.node.data_dir / "viewer"
+
+    @property
     def results(self) -> Path:
         """Made by one process and delivered by another: they lie in the store that processes share."""
         if self.bucket:

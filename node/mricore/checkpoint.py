@@ -91,6 +91,10 @@ def _sound(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise BadConfiguration(path.name, "is a compressed archive, not a checkpoint", _SAVE_AGAIN)
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise BadConfiguration(
+                    path.name, "claims to hold more than its size, as no checkpoint does", _SAVE_AGAIN
+                )
             damaged = archive.testzip()
     except OSError as fault:
         raise BadConfiguration(str(path), f"cannot be read: {fault.strerror or fault}") from fault

@@ -41,7 +41,9 @@ def test_a_server_that_answers_otherwise_is_not_measured(model: Model, triton: E
     (tmp_path / "configs" / "cpu.pbtxt").write_bytes((model.folder / "configs" / "cpu.pbtxt").read_bytes())
     onnx.save(graph, tmp_path / model.card.weights.file)
     with pytest.raises(ModelFailed, match="answers otherwise"):
-        measure(replace(model, folder=tmp_path), Server(triton.url, triton.token), Load(64, 64, (1,), 4, 3), lambda: None)
+        measure(
+            replace(model, folder=tmp_path), Server(triton.url, triton.token), Load(64, 64, (1,), 4, 3), lambda: None
+        )
 
 
 def test_names_are_escaped_and_nothing_is_drawn_of_nothing() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -177,7 +179,18 @@ NECK, QKV = "image_encoder.neck.0.weight", "image_encoder.blocks.1.attn.qkv.bias
         (with_tensor(QKV, torch.full((144,), torch.nan)), "not finite"),
         (with_tensor(QKV, torch.full((144,), -torch.inf)), "not finite"),
         (with_tensor(QKV, torch.zeros(144, dtype=torch.float16)), "is float16, not float32"),
+        (with_tensor(QKV, torch.zeros(144, dtype=torch.bfloat16)), "is bfloat16, not float32"),
+        (with_tensor(QKV, torch.zeros(144, dtype=torch.float64)), "is float64, not float32"),
+        (with_tensor(QKV, torch.zeros(144, dtype=torch.bool)), "is bool, not float32"),
         (with_tensor(QKV, torch.zeros(144, dtype=torch.int64)), "is int64, not float32"),
+        (with_tensor(QKV, torch.zeros(192)), "another shape for image_encoder.blocks.1.attn.qkv.bias: 192"),
+        (with_tensor(QKV, torch.tensor(0.0)), "another shape for image_encoder.blocks.1.attn.qkv.bias: a number"),
+        (with_tensor(f"module.{QKV}", torch.zeros(144)), "has unknown module.image_encoder"),
+        (lambda state: {f"module.module.{key}": each for key, each in state.items()}, "neither MRI-CORE nor SAM"),
+        (lambda state: {"optimizer": {"state": state}, "epoch": 7}, "no tensor with a name"),
+        (lambda state: {"model": {"state_dict": state}}, "no tensor with a name"),
+        (lambda state: {"model": None, "state_dict": []}, "no tensor with a name"),
+        (lambda state: {"model": {}}, "is empty"),
         (with_tensor(QKV, torch.zeros(144, dtype=torch.complex64)), "is complex64, not float32"),
         (with_tensor(QKV, torch.zeros(1).expand(144)), "claims more values than the file holds"),
         (with_tensor(QKV, torch.zeros(2, 2).to_sparse()), "claims more values|than tensors and plain values"),
@@ -278,6 +291,50 @@ def test_an_archive_of_other_things_or_a_compressed_one_is_refused(tmp_path: Pat
             archive.writestr("readme.txt", "no weights")
         with pytest.raises(BadConfiguration, match=words):
             read(tmp_path / "file.pth")
+
+
+def test_an_archive_whose_entries_lie_on_each_other_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A bomb without compression: every name stands for the same megabyte."""
+    with zipfile.ZipFile(tmp_path / "file.pth", "w") as archive:
+        archive.writestr("data", bytes(2**20))
+        one = archive.infolist()[0]
+        for number in range(1000):
+            again = zipfile.ZipInfo(f"data/{number}")
+            again.file_size = again.compress_size = one.file_size
+            again.CRC, again.header_offset = one.CRC, one.header_offset
+            archive.filelist.append(again)
+    with pytest.raises(BadConfiguration, match=r"claims to hold more than its size|damaged"):
+        read(tmp_path / "file.pth")
+
+
+def test_what_is_not_a_state_dict_of_this_format_is_refused(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(3, 3), tmp_path / "model.pth")
+    torch.save(full_state(SMALL), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save({**full_state(SMALL), "args": argparse.Namespace(model="ours")}, tmp_path / "args.pth")
+    torch.save(deep(3000), tmp_path / "deep.pth")
+    for name, words in (
+        ("model.pth", "nothing in it was run"),
+        ("old.pth", "no checkpoint of torch"),
+        ("args.pth", "nothing in it was run"),
+        ("deep.pth", "not a checkpoint that torch can read|no state dict"),
+    ):
+        with pytest.raises(BadConfiguration, match=words):
+            read(tmp_path / name)
+
+
+def deep(levels: int) -> object:
+    """A list in a list in a list."""
+    nested: object = []
+    for _ in range(min(levels, sys.getrecursionlimit() // 4)):
+        nested = [nested]
+    return nested
+
+
+def test_two_files_in_one_are_refused(fine_tuned: Path) -> None:
+    content = fine_tuned.read_bytes()
+    fine_tuned.write_bytes(content[: len(content) // 2] + content)
+    with pytest.raises(BadConfiguration):
+        network_in(fine_tuned)
 
 
 def test_a_folder_or_a_missing_file_is_named(tmp_path: Path) -> None:

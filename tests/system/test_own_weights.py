@@ -1,4 +1,4 @@
-"""Weights of one's own, all the way: files of the reported layouts are exported, served, and give results of real series.
+"""Weights of one's own, all the way: files of the reported layouts are exported and served; a real series has results.
 
 The teacher becomes a classification by a linear probe that is fitted here, the fine-tuned network a segmentation; the
 second runs because of what the first says. In small geometry, and on request at full size with the listed layouts.

@@ -122,6 +122,13 @@ def _seen(connection: Connection, uid: str, such: ColumnElement[bool]) -> Waitin
     )
 
 
+def study_of(database: Database, series_instance_uid: str) -> str | None:
+    """The StudyInstanceUID of a series."""
+    wanted = select(series.c.study_instance_uid).where(series.c.series_instance_uid == series_instance_uid)
+    with database.reading() as connection:
+        return connection.scalar(wanted)
+
+
 def instances(database: Database, series_instance_uid: str) -> tuple[StoredInstance, ...]:
     with database.reading() as connection:
         return _instances(connection, series_instance_uid)

@@ -12,6 +12,7 @@ from node.cli import config_option
 from node.cli.models.arguments import EXISTING_FOLDER
 from node.config import load
 from node.mricore import served
+from node.mricore.parsing import parsed_by
 
 
 @click.command()
@@ -39,7 +40,8 @@ def _version_of(server: str) -> str:
 def _verified(model: Model, triton: str) -> str:
     plan_says = served.check_plan(model, triton, served.gpus())
     served.check_canary(model)
-    calibration = read_calibration(model)
+    parser, calibration = parsed_by(model.folder / model.card.weights.file), read_calibration(model)
     said = f"{model.card.name} {model.card.version}: card, both configurations, weights and canary agree"
     said += f"; plan: {plan_says}" if plan_says else ""
+    said += f"; {parser} takes every operator" if parser else ""
     return said + (f"; calibration: {calibration.series} series, {calibration.sha256[:16]}" if calibration else "")

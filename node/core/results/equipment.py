@@ -63,6 +63,13 @@ def software_versions(origin: Origin) -> tuple[str]:
     return cast("tuple[str]", versions)  # highdicom takes any number of them, its annotation one
 
 
+def made_by(ds: Dataset, origin: Origin) -> None:
+    """Name the node and the model as the equipment (PS3.3 C.7.5.1) of an object that highdicom has not made."""
+    ds.Manufacturer, ds.ManufacturerModelName = short(origin.manufacturer), short(origin.card.name)
+    ds.DeviceSerialNumber = short(origin.device_serial_number)
+    ds.SoftwareVersions = list(software_versions(origin))
+
+
 def complete(made: Dataset, source: Source, origin: Origin, moment: datetime) -> Dataset:
     """A plain data set of what highdicom made, with everything replaced that depends on its clock."""
     out = Dataset()

@@ -12,11 +12,13 @@ from pydicom.dataset import Dataset
 from node.core.forms import Form
 from node.core.results.evaluation import Evaluation
 from node.core.results.groups import Drawn, Measured
+from node.core.results.gsps import build_gsps
 from node.core.results.labels import Labels, mask_of
 from node.core.results.measurements import SegmentMeasurement
 from node.core.results.origin import Origin
 from node.core.results.outline import largest_outline
 from node.core.results.overlay import build_overlay
+from node.core.results.page import build_page
 from node.core.results.planes import Source, slice_references
 from node.core.results.seg import build_fractional, build_labelmap, build_seg
 from node.core.results.sr import build_sr
@@ -52,7 +54,12 @@ def make(found: Findings, form: Form) -> Dataset | None:
             return build_sr(source, _measured(found, form), origin, moment, form, found.evaluations)
         case Form.OVERLAY:
             return build_overlay(volume, source, labels, found.values, origin, moment)
-    return None
+        case Form.GSPS:
+            return build_gsps(volume, source, labels, origin, moment)
+        case Form.PDF:
+            return build_page(
+                volume, source, labels, found.values, found.measurements, found.evaluations, origin, moment
+            )
 
 
 def _measured(found: Findings, form: Form) -> list[Measured]:

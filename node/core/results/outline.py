@@ -30,9 +30,17 @@ def largest_outline(mask: Mask) -> Outline | None:
     plane = int(sizes.argmax())
     if not sizes[plane]:
         return None
-    corners = max(borders(mask[plane]), key=_area)
+    return Outline(plane, _closed(max(borders(mask[plane]), key=_area)))
+
+
+def closed_borders(mask: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
+    """Every border of a slice (rows, columns) as corners (column, row) of which the last is the first again."""
+    return [_closed(border) for border in borders(mask)]
+
+
+def _closed(corners: list[Corner]) -> NDArray[np.float32]:
     kept = corners[:: -(-len(corners) // _MOST_CORNERS)]
-    return Outline(plane, np.array([*kept, kept[0]], np.float32))
+    return np.array([*kept, kept[0]], np.float32)
 
 
 def borders(mask: NDArray[np.bool_]) -> list[list[Corner]]:

@@ -19,7 +19,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from node.core.card import Segment
-from node.core.results.equipment import complete, series_description, series_number, short
+from node.core.results.equipment import complete, made_by, series_description, series_number, short
 from node.core.results.labels import Labels, Mask, mask_of
 from node.core.results.origin import Origin
 from node.core.results.planes import Source, instance_references
@@ -49,16 +49,15 @@ def build_overlay(
     out.SeriesNumber, out.InstanceNumber = series_number(source, origin, _SERIES_OFFSET), 1
     out.SeriesDescription = series_description(origin, "Overlay")
     out.Modality, out.ConversionType, out.ImageType = "OT", "WSD", ["DERIVED", "SECONDARY", "OVERLAY"]
-    out.Manufacturer, out.ManufacturerModelName = short(origin.manufacturer), short(origin.card.name)
-    out.DeviceSerialNumber = short(origin.device_serial_number)
-    out.SoftwareVersions = [short(origin.card.version), short(origin.node_version)]
+    out.Laterality = None  # Type 2C: which side it is, the sources rarely say
+    made_by(out, origin)
     out.PatientOrientation = None
     out.BurnedInAnnotation, out.RecognizableVisualFeatures = "NO", "YES"
     out.DerivationDescription = short(f"{origin.card.name} {origin.card.version}, not verified by a person", 1024)
     out.DerivationCodeSequence = [hd.sr.CodedConcept.from_code(codes.DCM.Segmentation)]
     out.SourceImageSequence = instance_references(source)
     out.LossyImageCompression = "00"
-    painted = _painted(labels[planes], values, planes, origin)
+    painted = painted_planes(labels[planes], values, planes, origin)
     _add_pixels(out, volume, painted, [f"Slice {index + 1}" for index in planes])
     return out
 
@@ -80,7 +79,8 @@ def _shown(labels: Labels) -> list[int]:
     return [int(index) for index in found] or [len(labels) // 2]
 
 
-def _painted(labels: Labels, values: NDArray[np.float32], planes: list[int], origin: Origin) -> Colors:
+def painted_planes(labels: Labels, values: NDArray[np.float32], planes: list[int], origin: Origin) -> Colors:
+    """Pictures (planes, rows, columns, 3) of some planes of a volume, whose labels are given, with its values."""
     black, white = np.percentile(values[np.isfinite(values)], _WINDOW) if np.isfinite(values).any() else (0.0, 1.0)
     grey = np.clip((np.nan_to_num(values[planes]) - black) / max(white - black, 1e-6), 0, 1) * 255
     frames = np.repeat(grey[..., np.newaxis], 3, axis=-1).astype(np.float32)

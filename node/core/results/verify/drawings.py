@@ -26,6 +26,8 @@ def differences(ds: Dataset, sources: Sequence[Dataset], labels: Expected | None
         yield "None of the source images is referred to"
     elif modality != "SR" and named - known:
         yield f"{len(named - known)} of {len(named)} images that are referred to are not there"
+    if modality == "DOC" and not ds.EncapsulatedDocument.startswith(b"%PDF-"):
+        yield "The encapsulated document is not a PDF"
     if labels is None:
         return
     if modality == "SR":
