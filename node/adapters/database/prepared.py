@@ -20,6 +20,8 @@ from node.errors import StoreUnavailable
 Row = Mapping[str, object]
 _Convert = Callable[[Any], Any]
 
+_DEADLOCK = "40P01"  # PostgreSQL ends one of two transactions that wait for each other
+
 
 class Prepared:
     """One statement for one dialect. Parameters are given by name, for as many rows as there are."""
@@ -78,7 +80,8 @@ class OwnConnection:
     def transaction(self) -> Iterator[PoolProxiedConnection]:
         """Committed at the end, rolled back on any exception.
 
-        Raises StoreUnavailable when the database is gone, TakenError when a key is.
+        Raises StoreUnavailable when the database is gone, TakenError when a key is, or another writer had to be let
+        by.
         """
         with self._database.translated(), self._driver_translated():
             if self._connection is None:
@@ -110,4 +113,6 @@ class OwnConnection:
         except driver.IntegrityError as taken:
             raise TakenError from taken
         except (driver.OperationalError, driver.InterfaceError) as broken:
+            if getattr(broken, "sqlstate", None) == _DEADLOCK:
+                raise TakenError from broken
             raise StoreUnavailable(f"the database does not answer ({type(broken).__name__})") from broken
