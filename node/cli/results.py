@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 from pydicom.dataset import Dataset
-from pydicom.uid import SegmentationStorage
 
 from node.adapters.database import Database
 from node.adapters.database.series import instances
@@ -32,23 +31,21 @@ def results() -> None:
 )
 @config_option
 def verify(files: tuple[Path, ...], source: Path | None, config: Path | None) -> None:
-    """Check Segmentations against their source images, by a path that shares nothing with the one that made them.
+    """Check results against their source images, by a path that shares nothing with the one that made them.
 
-    Patient, study, frame of reference, matrix, and for each frame the position, orientation and spacing of the source
-    image that it names. Exit status 1 when something differs.
+    Of every form: patient, study, and whether it refers to images that are there. Of a Segmentation also the frame of
+    reference, the matrix, and for each frame the position, orientation and spacing of the source image that it names.
+    Exit status 1 when something differs.
     """
     failed = False
     for file in files:
         header = read_header(file).ds
-        if header.get("SOPClassUID") != SegmentationStorage:
-            click.echo(f"{file}: not a Segmentation; nothing to compare")
-            continue
         paths = _files_of(source) if source else _kept(header, load(config))
         differences = verify_files(file.read_bytes(), [read_header(path).ds for path in paths])
         for difference in differences:
             click.echo(f"{file}: {difference}")
         if not differences:
-            click.echo(f"{file}: lies where its source images are")
+            click.echo(f"{file}: agrees with its source images")
         failed = failed or bool(differences)
     if failed:
         raise click.exceptions.Exit(1)
@@ -60,14 +57,18 @@ def _files_of(folder: Path) -> list[Path]:
 
 def _kept(header: Dataset, settings: Settings) -> list[Path]:
     """The source series as this node keeps it."""
-    referenced = header.get("ReferencedSeriesSequence")
-    uid = str(referenced[0].get("SeriesInstanceUID", "")) if referenced else ""
     database = Database(settings.database_url)
     database.migrate()
-    stored = instances(database, uid)
-    if not stored:
-        raise Usage("this node does not keep the series that the file refers to: name its folder with --source")
-    from node.app import build_store  # only here: it takes a second
+    for uid in dict.fromkeys(_series(header)):
+        if stored := instances(database, uid):
+            from node.app import build_store  # only here: it takes a second
 
-    files, _ = build_store(settings)
-    return [files.path(one.path) for one in stored]
+            files, _ = build_store(settings)
+            return [files.path(one.path) for one in stored]
+    raise Usage("this node does not keep the series that the file refers to: name its folder with --source")
+
+
+def _series(header: Dataset) -> list[str]:
+    """The series that a result refers to: at its root, or in an SR's evidence (PS3.3 C.17.2.3)."""
+    roots = [header, *header.get("CurrentRequestedProcedureEvidenceSequence", [])]
+    return [str(one.get("SeriesInstanceUID", "")) for root in roots for one in root.get("ReferencedSeriesSequence", [])]
