@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra `models`")
 
 from node.core.phantom import Grid, voxels  # noqa: E402
 from node.mricore.config import HEAD  # noqa: E402
+from node.mricore.graphs import Segmentation  # noqa: E402
 from node.mricore.network import Network  # noqa: E402
 from node.mricore.segmenter import Segmenter, normalise, resize  # noqa: E402
 from node.mricore.training.loop import start  # noqa: E402
@@ -45,6 +46,21 @@ def test_normalised_slices_do_not_depend_on_scale_and_offset() -> None:
 def test_a_constant_slice_is_background(segmenter: Segmenter) -> None:
     with torch.inference_mode():
         assert not segmenter(torch.full((2, 40, 50), 700, dtype=torch.int32)).any()
+
+
+def test_modality_values_of_any_scale_are_labelled_as_whole_numbers_are(segmenter: Segmenter) -> None:
+    slices = torch.from_numpy(voxels(Grid(slices=4, rows=90, columns=100, slice_spacing=20.0)).array.astype(np.int32))
+    slices[0] = 700
+    graph = Segmentation(segmenter)
+    with torch.inference_mode():
+        labels, probabilities, vector, _ = graph(slices)
+        for scale, offset in ((1.0, 0.0), (1e-6, -0.01), (1e5, 3e6)):
+            of_floats, *_ = graph(slices.to(torch.float32) * scale + offset)
+            assert (of_floats == labels).float().mean() > 0.999
+            assert not of_floats[0].any()
+    assert labels[1:].any()
+    assert ((probabilities[:, 0] > 0.5) == (labels & 1 == 1)).all()
+    assert vector.shape == (4, TINY.width)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from node.adapters.triton import read_repository
 from node.cli import config_option, json_option
 from node.cli.tables import show, show_json
 from node.config import load
+from node.core.card import Card
 
 
 @click.command("list")
@@ -22,15 +23,22 @@ def listing(config: Path | None, as_json: bool) -> None:
         show_json(cards)
         return
     show(
-        ("model", "version", "segments", "input", "intended use"),
+        ("model", "version", "kind", "answers", "input", "intended use"),
         [
             (
                 card.name,
                 card.version,
-                ", ".join(segment.label for segment in card.segments),
+                card.kind,
+                _answers(card),
                 f"{'/'.join(card.input.modality)} {'/'.join(card.input.orientation) or 'any plane'}",
                 card.intended_use,
             )
             for card in cards
         ],
     )
+
+
+def _answers(card: Card) -> str:
+    """Segments, questions, or the encoder's vectors."""
+    labels = [segment.label for segment in card.segments] or [question.name for question in card.questions]
+    return ", ".join(labels) or "vectors"
