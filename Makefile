@@ -25,7 +25,7 @@ help:
 
 .venv/installed-for-tests: .venv/installed
 	@echo "installing what the tests need into .venv"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,test,check]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,trt,test,check]'
 	@touch $@
 
 demo: .venv/installed ## a series through the whole node, on this machine

@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("tensorrt_rtx", reason="needs the extra `trt`")
 onnx = pytest.importorskip("onnx", reason="needs the extra `models`")
 
-from node.errors import ModelFailed
-from node.mricore.parsing import parsed_by
-from tests.command_line import mricore_node
-from tests.triton_fixture import MODEL, REPOSITORY
+from node.errors import ModelFailed  # noqa: E402
+from node.mricore.parsing import parsed_by  # noqa: E402
+from tests.command_line import mricore_node  # noqa: E402
+from tests.triton_fixture import MODEL, REPOSITORY  # noqa: E402
 
 
 def test_the_demonstration_model_is_taken_and_verify_says_so() -> None:
@@ -39,5 +39,5 @@ def test_an_operator_that_tensorrt_lacks_is_named(tmp_path: Path) -> None:
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     onnx.checker.check_model(made, full_check=True)
     onnx.save(made, tmp_path / "model.onnx")
-    with pytest.raises(ModelFailed, match="does not take model.onnx: Det"):
+    with pytest.raises(ModelFailed, match=r"does not take model\.onnx: Det"):
         parsed_by(tmp_path / "model.onnx")
