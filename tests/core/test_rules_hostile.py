@@ -14,7 +14,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from node.core.rules import Subject, check_rule_set, decide, explain, parse_rule_set
+from node.core.rules import FactValue, Subject, check_rule_set, decide, explain, parse_rule_set
 from node.errors import BadConfiguration
 
 AT_ONCE = 100  # rules in one set, so that they meet each other
@@ -90,7 +90,10 @@ def headers(chance: random.Random) -> Subject:
             )
             elements[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
         datasets.append(Dataset(elements))  # type: ignore[arg-type]
-    facts = {"series.instances": len(datasets), "series.received": chance.choice(["2024-01-31T08:00:00", "soon", ""])}
+    facts: dict[str, FactValue] = {
+        "series.instances": len(datasets),
+        "series.received": chance.choice(["2024-01-31T08:00:00", "soon", ""]),
+    }
     return Subject(datasets, facts)
 
 
