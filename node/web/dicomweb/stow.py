@@ -81,6 +81,7 @@ class _Desk:
 async def _store(request: Request, desk: _Desk) -> Response:
     transaction: Store | None = None
     try:
+        base = base_url(request) if desk.retrieves else ""  # before anything is stored: it may be refused
         body = _demand_readable(request, desk.max_request)
         transaction = Store(desk, _sender(request), request.path_params.get("study", ""), body)
         async for chunk in _gathered(request):
@@ -97,7 +98,7 @@ async def _store(request: Request, desk: _Desk) -> Response:
     finally:
         if transaction is not None:
             transaction.abandon()
-    return _answer(request, response, base_url(request) if desk.retrieves else "")
+    return _answer(request, response, base)
 
 
 def _demand_readable(request: Request, max_request: int) -> MediaType:
