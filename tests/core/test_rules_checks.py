@@ -125,13 +125,23 @@ def test_a_rule_that_leaves_open_what_its_model_needs_is_told_of(card: Card) -> 
 
     assert said("Modality: MR") == [
         "10.yaml:4: one does not make sure of what head needs: series.orientation axial or sagittal, "
-        "series.slices at_least 8. Ask for it; else such series end as not processable"
+        "series.slices at_least 8. Ask for it, or say `unsuitable: not-processable`, which is how such series end"
     ]
     assert said("Modality: MR, series.orientation: axial, series.slices: {between: [8, 90]}") == []
     assert (
         "head needs: Modality MR"
         in said("SOPClassUID: MRImageStorage, series.orientation: axial, series.slices: {above: 9}")[0]
     )
+
+
+def test_an_author_who_wants_unsuitable_series_told_apart_by_the_job_says_so(card: Card) -> None:
+    def said(unsuitable: str) -> list[str]:
+        then = f"[infer: {{model: head, unsuitable: {unsuitable}}}, deliver: [pacs]]"
+        return told(rule("one", "Modality: MR", then=then), models={"head": card})
+
+    assert said("not-processable") == []
+    (mistake,) = said("never-mind")
+    assert "unsuitable is not-processable, or left out" in mistake
 
 
 def test_a_rule_that_gives_a_model_only_what_it_refuses_is_an_error(card: Card) -> None:

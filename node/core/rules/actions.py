@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from node.core.rules.keys import known_keys, plain, text_of
 from node.core.rules.mistakes import Report
@@ -11,7 +12,8 @@ from node.core.rules.source import Entry, Listing, Scalar, Section, Tree, Typed
 from node.core.volume import selector_fault
 
 _ACTIONS = ("infer", "deliver", "tag", "notify", "hold", "ignore")
-_INFER_KEYS = ("model", "version", "volume")
+_INFER_KEYS = ("model", "version", "volume", "unsuitable")
+_TOLD = "not-processable"
 _NOTICE_KEYS = ("to", "say")
 _WORD_AT_MOST = 64  # characters of a tag, or of a name of those who are told
 _MODEL = re.compile(r"\w{1,64}")
@@ -73,7 +75,13 @@ def _spelled_out(section: Section, report: Report) -> Inference | None:
     model, at, version = (text_of(section.get("model"), report) or "").partition("@")
     apart = text_of(section.get("version"), report)
     volume = text_of(section.get("volume"), report) or ONLY
-    return _checked(section.line, model, apart or (version if at else None), volume, report)
+    found = _checked(section.line, model, apart or (version if at else None), volume, report)
+    unsuitable = section.get("unsuitable")
+    if unsuitable is None or found is None:
+        return found
+    if text_of(unsuitable, report) != _TOLD:
+        report.error(section.line, f"unsuitable is {_TOLD}, or left out", f"Write unsuitable: {_TOLD}")
+    return replace(found, tells_unsuitable=True)
 
 
 def _checked(line: int, model: str, version: str | None, volume: str, report: Report) -> Inference | None:

@@ -102,9 +102,9 @@ def check_inputs(rules: Sequence[Rule], models: Mapping[str, Card]) -> Iterator[
             if never:
                 told = f"{rule.name} gives {inference.model} only series that it does not take: {never[0]}"
                 yield Mistake(rule.file, inference.line, told, "Choose another model, or other series")
-            elif left_open:
+            elif left_open and not inference.tells_unsuitable:
                 told = f"{rule.name} does not make sure of what {inference.model} needs: {', '.join(left_open)}"
-                cure = "Ask for it; else such series end as not processable"
+                cure = "Ask for it, or say `unsuitable: not-processable`, which is how such series end"
                 yield Mistake(rule.file, inference.line, told, cure, Severity.WARNING)
 
 

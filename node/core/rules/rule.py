@@ -65,6 +65,7 @@ class Inference:
     deliver: tuple[str, ...] = ()  # names of destinations
     rule: str = ""
     line: int = 0
+    tells_unsuitable: bool = False  # the author wants series that the model does not take to end as not processable
     inputs: tuple[tuple[str, str], ...] = ()  # (need, SeriesInstanceUID) of a study rule, in the order of its needs
 
 
