@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from node.adapters.destinations import Outcome, Outgoing
 from node.adapters.triton import Statistics, StillWanted, read_model
 from node.core.card import Card
+from node.core.ood import Oddity
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable, ModelUnavailable, NotProcessable
+from node.pipeline.models import Judged
 
 MODEL = "mri_core_head"
 CARD = read_model(Path(__file__).parents[1] / "triton_models" / MODEL).card
@@ -25,6 +27,7 @@ class FakeModels:
     def __init__(self) -> None:
         self.raises: list[Exception] = []  # one for each of the next inferences
         self.asked: list[str] = []  # request identifiers
+        self.oddity: Oddity | None = None  # what each series is judged to be
         self.during: Callable[[], None] = lambda: None  # called in the middle of an inference
 
     @property
@@ -55,8 +58,16 @@ class FakeModels:
         return False
 
     def infer(
-        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted, images: str = ""
+        self,
+        card: Card,
+        slices: NDArray[np.uint16],
+        request_id: str,
+        still_wanted: StillWanted,
+        images: str = "",
+        judged: Judged = lambda _: None,
     ) -> NDArray[Any]:
+        if self.oddity:
+            judged(self.oddity)
         self.asked.append(request_id)
         self.during()
         still_wanted()

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node.core.card import Answer, Card, Code, Question
+from node.core.ood import Oddity
 from node.core.results.evaluation import Evaluation
 from node.errors import ModelFailed
 
 UNDETERMINED = Code("373068000", "SCT", "Undetermined")  # CID 230: asked, and not sure enough
+_LIKENESS = Code("OOD", "99MRICORE", "Likeness to the usual series of this site")
+_LIKE = Code("OOD_WITHIN", "99MRICORE", "Within the reference series")
+_UNLIKE = Code("OOD_BEYOND", "99MRICORE", "Unlike every reference series")
 _ROUNDING = 1e-2  # that probabilities of one question may differ from a sum of 1 by: fp16 plans
 
 
@@ -57,3 +61,8 @@ def evaluations(conclusions: tuple[Conclusion, ...]) -> tuple[Evaluation, ...]:
     return tuple(
         Evaluation(one.question.concept, one.answer.code if one.answer else UNDETERMINED) for one in conclusions
     )
+
+
+def likeness(oddity: Oddity) -> Evaluation:
+    """What the SR says of it: on which side of the reference's end a series lies, since a number is no evaluation."""
+    return Evaluation(_LIKENESS, _UNLIKE if oddity.unusual else _LIKE)

@@ -13,12 +13,16 @@ import structlog
 from numpy.typing import NDArray
 
 from node.adapters.triton import Model, Statistics, StillWanted, TritonClient
-from node.adapters.triton.contract import LABELS, SLICES, Tensor
+from node.adapters.triton.calibration import read_calibration
+from node.adapters.triton.contract import EMBEDDING, LABELS, SLICES, Tensor
 from node.core.card import Card, Shared
+from node.core.ood import Oddity, Reference
 from node.errors import ModelFailed, ModelUnavailable, NodeError, NotProcessable
 from node.pipeline.features import Arrays, KeptFeatures, features_name
 
 _log = structlog.get_logger(__name__)
+
+Judged = Callable[[Oddity], None]
 
 _NOT_ASKED = "the canary was not asked yet"
 
@@ -36,6 +40,7 @@ class Models:
         """`features` keeps what shared encoders said, for the other heads of the same images."""
         self._features = features
         self._models = {model.card.name: model for model in models}
+        self._calibrations = {model.card.name: read_calibration(model) for model in models}
         self._client, self._deadline_seconds = client, deadline_seconds
         self._faults = dict.fromkeys(self._models, _NOT_ASKED)
         self._canaries: Counter[tuple[str, bool]] = Counter()
@@ -101,13 +106,20 @@ class Models:
         return model.card
 
     def infer(
-        self, card: Card, slices: NDArray[Any], request_id: str, still_wanted: StillWanted, images: str = ""
+        self,
+        card: Card,
+        slices: NDArray[Any],
+        request_id: str,
+        still_wanted: StillWanted,
+        images: str = "",
+        judged: Judged = lambda _: None,
     ) -> NDArray[Any]:
         """What the model says of native slices (N, H, W), one answer for each: its first output.
 
         Labels of a segmentation, probabilities of a classification, vectors of an embedding. Slices of one value are
         not sent: their answer is 0, background. `images` is a digest of what the slices are made of: heads that share
-        an encoder find its features by it; without it they are computed anew.
+        an encoder find its features by it; without it they are computed anew. `judged` is told how unlike the usual
+        series these slices are, where the model has a calibration and gives the embedding that it takes.
         Raises ModelUnavailable or ModelFailed, or what `still_wanted` raises.
         """
         model = self._usable(card.name)
@@ -120,7 +132,12 @@ class Models:
         if card.shared is not None:
             given = {**given, **self._shared(model, card.shared, given, images, shown, asking)}
         mine = {tensor.name: given[tensor.name] for tensor in model.contract.inputs}
-        return _spread(first, asking(model, mine, (first.name,))[first.name], slices, shown)
+        calibration = self._calibrations[card.name] if model.gives(EMBEDDING) else None
+        outputs = dict.fromkeys((first.name, EMBEDDING) if calibration else (first.name,))
+        said = asking(model, mine, tuple(outputs))
+        if calibration:
+            judged(_judged(card, calibration.reference, said[EMBEDDING]))
+        return _spread(first, said[first.name], slices, shown)
 
     def takes_floats(self, card: Card) -> bool:
         """Whether slices are modality values in float32, not whole numbers in uint16."""
@@ -177,6 +194,13 @@ class _Asking:
 
     def __call__(self, model: Model, given: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         return self.ask(model, given, outputs, self.request_id, self.still_wanted)
+
+
+def _judged(card: Card, reference: Reference, vectors: NDArray[Any]) -> Oddity:
+    try:
+        return reference.oddity(vectors)
+    except ValueError as unlike:
+        raise ModelFailed(f"{card.name}: {unlike}") from unlike
 
 
 def blank(slices: NDArray[Any]) -> NDArray[np.bool_]:

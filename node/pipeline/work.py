@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node import __version__
-from node.adapters.database import Database, claims, pauses
+from node.adapters.database import Database, claims, conclusions, pauses
 from node.adapters.database import jobs as rows
 from node.adapters.database.conclusions import Shown, note_shown
 from node.adapters.database.series import instances
@@ -32,8 +32,21 @@ from node.adapters.files import Files
 from node.adapters.headers import read_header
 from node.adapters.objects import ResultFiles
 from node.core.card import Card
+from node.core.conclusions import likeness
 from node.core.jobs import Finding, Job, MadeResult
-from node.core.results import SR_FORMS, Form, Origin, Predecessor, Results, encode, inputs_sha256, to_bytes, verify
+from node.core.ood import Oddity
+from node.core.results import (
+    SR_FORMS,
+    Evaluation,
+    Form,
+    Origin,
+    Predecessor,
+    Results,
+    encode,
+    inputs_sha256,
+    to_bytes,
+    verify,
+)
 from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
 from node.errors import DestinationUnavailable, NotProcessable, ResultRejected, StoreUnavailable
@@ -152,7 +165,7 @@ class Work:
                 pixels.values,
                 origin,
                 forms=frozenset({Form.PLANAR}) if said.in_words else to_make(chosen),
-                evaluations=said.evaluations,
+                evaluations=(*said.evaluations, *self._likeness(job)),
             )
             encoded = {str(form): to_bytes(ds) for form, ds in made.objects.items()}
         with watch.measuring("check"):
@@ -173,10 +186,28 @@ class Work:
         card = prepared.card
         slices = pixels.values if self.models.takes_floats(card) else pixels.as_uint16()
         images = f"{prepared.inputs_sha256} {prepared.volume.key}"
-        answer = self.models.infer(card, slices, f"job-{job.id}", lambda: self._still_mine(job), images)
+        answer = self.models.infer(
+            card,
+            slices,
+            f"job-{job.id}",
+            lambda: self._still_mine(job),
+            images,
+            lambda oddity: self._judged(job, oddity),
+        )
         encoder = card.shared.encoder if card.shared else ""
         note_shown(self.database, job.id, Shown(len(slices), int(blank(slices).sum()), encoder))
         return answer
+
+    def _judged(self, job: Job, oddity: Oddity) -> None:
+        """How unlike the usual ones the series is stands where rules read it, and they are asked once more."""
+        self._still_mine(job)
+        conclusions.keep_oddity(self.database, job, oddity, self.clock())
+        self.reconsider(job.series_instance_uid, job.version)
+
+    def _likeness(self, job: Job) -> tuple[Evaluation, ...]:
+        """Of this job, whichever of its attempts asked the model."""
+        oddity = conclusions.oddity_of(self.database, job.id)
+        return (likeness(oddity),) if oddity else ()
 
     def _still_mine(self, job: Job) -> None:
         """Raises JobGoneError when somebody canceled the job, or took it from this attempt.

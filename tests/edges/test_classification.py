@@ -21,6 +21,7 @@ from node.adapters.triton import StillWanted
 from node.core.card import Answer, Card, Code, Kind, Question, Vector
 from node.core.results import verify_files
 from node.errors import NotProcessable
+from node.pipeline.models import Judged
 from node.pipeline.work import Work
 from tests.bench import Bench, rules
 from tests.fakes import CARD, FakeModels
@@ -64,9 +65,15 @@ class ProbeModels(FakeModels):
         return self.cards[name]
 
     def infer(
-        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted, images: str = ""
+        self,
+        card: Card,
+        slices: NDArray[np.uint16],
+        request_id: str,
+        still_wanted: StillWanted,
+        images: str = "",
+        judged: Judged = lambda _: None,
     ) -> NDArray[Any]:
-        labels = super().infer(card, slices, request_id, still_wanted, images)
+        labels = super().infer(card, slices, request_id, still_wanted, images, judged)
         if card.kind is Kind.SEGMENTATION:
             return labels
         answers = np.tile(np.asarray([self.head, 1 - self.head], np.float32), (len(slices), 1))

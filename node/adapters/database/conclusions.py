@@ -13,7 +13,10 @@ from node.adapters.database.conclusion_tables import conclusion, shown
 from node.adapters.database.engine import Database
 from node.adapters.database.tables import job
 from node.core.jobs import Job
+from node.core.ood import Oddity
 from node.core.states import JobState
+
+OOD = "ood"  # the name under which a percentile stands, its score as the probability; no question may be called so
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def keep(database: Database, claimed: Job, found: Sequence[Found], now: datetime
         (conclusion.c.series_instance_uid == claimed.series_instance_uid)
         & (conclusion.c.version == claimed.version)
         & (conclusion.c.model == claimed.model)
+        & (conclusion.c.name != OOD)
     )
     rows = [
         {
@@ -64,13 +68,35 @@ def keep(database: Database, claimed: Job, found: Sequence[Found], now: datetime
     return True
 
 
-def found(database: Database, series_instance_uid: str, version: int) -> Mapping[str, Mapping[str, str]]:
-    """Model → name → value, of this version of the series."""
+def keep_oddity(database: Database, claimed: Job, oddity: Oddity, now: datetime) -> None:
+    """Take the place of how unlike the usual ones this version of the series was to the model before."""
+    key = {
+        "series_instance_uid": claimed.series_instance_uid,
+        "version": claimed.version,
+        "model": claimed.model,
+        "name": OOD,
+    }
+    row = {"value": f"{oddity.percentile:g}", "probability": oddity.score, "job_id": claimed.id, "at": now}
+    with database.transaction() as connection:
+        connection.execute(delete(conclusion).where(*(conclusion.c[name] == value for name, value in key.items())))
+        connection.execute(insert(conclusion), key | row)
+
+
+def oddity_of(database: Database, job_id: int) -> Oddity | None:
+    """What `keep_oddity` kept for a job; None where its model has no calibration."""
+    mine = (conclusion.c.job_id == job_id) & (conclusion.c.name == OOD)
+    with database.reading() as connection:
+        row = connection.execute(select(conclusion).where(mine)).first()
+        return Oddity(row.probability, float(row.value)) if row else None
+
+
+def found(database: Database, series_instance_uid: str, version: int) -> Mapping[str, Mapping[str, str | float]]:
+    """Model → name → value, of this version of the series; under the name "ood" the percentile, a number."""
     mine = (conclusion.c.series_instance_uid == series_instance_uid) & (conclusion.c.version == version)
-    made: dict[str, dict[str, str]] = defaultdict(dict)
+    made: dict[str, dict[str, str | float]] = defaultdict(dict)
     with database.reading() as connection:
         for row in connection.execute(select(conclusion).where(mine)):
-            made[row.model][row.name] = row.value
+            made[row.model][row.name] = float(row.value) if row.name == OOD else row.value
     return dict(made)
 
 
