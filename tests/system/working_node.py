@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from node.adapters.triton import StillWanted
 from node.core.card import Card
 from node.core.jobs import Job
 from node.core.states import Stage
+from node.pipeline.models import Judged
 from node.pipeline.work import Work
 from node.worker import Carrier, Loop, Watchdog, Worker
 from tests.bench import Bench
@@ -64,12 +66,18 @@ class HeldModels(FakeModels):
         self._hold, self._asked = hold, asked
 
     def infer(
-        self, card: Card, slices: NDArray[np.uint16], request_id: str, still_wanted: StillWanted
-    ) -> NDArray[np.uint8]:
+        self,
+        card: Card,
+        slices: NDArray[np.uint16],
+        request_id: str,
+        still_wanted: StillWanted,
+        images: str = "",
+        judged: Judged = lambda _: None,
+    ) -> NDArray[Any]:
         with self._asked.open("a") as lines:
             lines.write(f"{request_id}\n")
         self._hold.at("infer", still_wanted)
-        return super().infer(card, slices, request_id, still_wanted)
+        return super().infer(card, slices, request_id, still_wanted, images, judged)
 
 
 class Pacs(FakeDestination):
