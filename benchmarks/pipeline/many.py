@@ -33,13 +33,18 @@ _AHEAD = 200  # series that are sent and not done: a modality would have to wait
 _RULE = "name: all\ndescription: all\nwhen: {Modality: MR}\nthen: [{infer: m}, {deliver: [out]}]\nstop: true\n"
 
 
-def numbered(base: list[Encoded], series_uid: str, number: int) -> list[Encoded]:
-    """The same slices under other UIDs of the same length."""
+def numbered(base: list[Encoded], uids: tuple[str, str], number: int) -> list[Encoded]:
+    """The same slices under other UIDs of the same length: a study and a series of their own."""
+    study_uid, series_uid = uids
     made = []
     for place, one in enumerate(base):
         data_set = one.data_set
         mine = _fit(uid("many", number, place), one.sop_instance_uid)
-        for old, new in ((one.sop_instance_uid, mine), (series_uid, _fit(uid("series", number), series_uid))):
+        for old, new in (
+            (one.sop_instance_uid, mine),
+            (series_uid, _fit(uid("series", number), series_uid)),
+            (study_uid, _fit(uid("study", number), study_uid)),
+        ):
             data_set = data_set.replace(old.encode(), new.encode())
         made.append(Encoded(one.sop_class_uid, mine, one.transfer_syntax_uid, data_set))
     return made
@@ -63,22 +68,22 @@ def loops(store: Store) -> list[Loop]:
     return [Clerk(completion, now, wake), Watchdog(database, "node", now, wake), *workers]
 
 
-def send(store: Store, base: list[Encoded], series_uid: str, waiting: Iterator[int]) -> None:
+def send(store: Store, base: list[Encoded], uids: tuple[str, str], waiting: Iterator[int]) -> None:
     for one in waiting:
         while one - _ended(store.database) > _AHEAD:
             sleep(0.05)
-        for instance in numbered(base, series_uid, one):
+        for instance in numbered(base, uids, one):
             assert store.receive(instance).status == SUCCESS
 
 
 def main(number: int = 10_000) -> None:
     configure(verbose=False)
     slices = mr_series(Grid(slices=_SLICES, rows=32, columns=32))
-    base, series_uid = [encoded(ds) for ds in slices], str(slices[0].SeriesInstanceUID)
+    base, uids = [encoded(ds) for ds in slices], (str(slices[0].StudyInstanceUID), str(slices[0].SeriesInstanceUID))
     store = open_store(Path(tempfile.mkdtemp(prefix="many-")), now)
     processes.arrive(store.database, "node", now())
     running, waiting = loops(store), iter(range(number))
-    senders = [threading.Thread(target=send, args=(store, base, series_uid, waiting)) for _ in range(_SENDERS)]
+    senders = [threading.Thread(target=send, args=(store, base, uids, waiting)) for _ in range(_SENDERS)]
     begin = last = perf_counter()
     for thread in (*running, *senders):
         thread.start()
