@@ -6,7 +6,7 @@ second runs because of what the first says. In small geometry, and on request at
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -22,10 +22,11 @@ pytest.importorskip("onnxscript", reason="needs the extra `models`")
 from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository  # noqa: E402
 from node.core import phantom  # noqa: E402
 from node.core.results import verify_files  # noqa: E402
+from node.mricore.assembly import VIT_B  # noqa: E402
 from node.mricore.checkpoint import read  # noqa: E402
 from node.mricore.config import NetworkConfig  # noqa: E402
 from node.mricore.draft import read_draft  # noqa: E402
-from node.mricore.making import VIT_B, Sources, vectors_of  # noqa: E402
+from node.mricore.making import Sources, vectors_of  # noqa: E402
 from node.mricore.model_folder import Publishing, publish  # noqa: E402
 from node.pipeline.features import KeptFeatures  # noqa: E402
 from node.pipeline.models import Models  # noqa: E402
@@ -127,7 +128,7 @@ def made(folder: Path, layouts: Callable[[Path], NetworkConfig]) -> Path:
     return repository
 
 
-def sagittal(each: int) -> list[Dataset]:
+def sagittal(each: int) -> Sequence[Dataset]:
     folder = SERIES / "siemens-t1-sag-hfs"
     if not folder.is_dir():
         pytest.skip(f"no real data at {SERIES}")
