@@ -33,7 +33,7 @@ class Overlay:
 
 def overlay(database: Database, archive: Archive, job_id: int) -> Overlay:
     """Raises NoSuch, StoreUnavailable."""
-    job = rows.get(database, job_id)
+    job = rows.get(database, job_id) if 0 < job_id < 2**31 else None  # no database has another
     study = study_of(database, job.series_instance_uid) if job else None
     if job is None or study is None:
         raise NoSuch(f"there is no job {job_id}: see `mricore-node jobs list`")

@@ -116,7 +116,7 @@ def _file(folder: Path, path: str, gzipped: bool) -> Response:
     if "\0" in path:
         return PlainTextResponse("There is no such file.\n", 404, headers=_SAFE)
     wanted = (root / path).resolve()
-    if not wanted.is_relative_to(root) or not wanted.is_file():
+    if not wanted.is_relative_to(root) or not _is_there(wanted):
         if "." in path.rpartition("/")[2]:
             return PlainTextResponse("There is no such file.\n", 404, headers=_SAFE)
         wanted = root / "index.html"
@@ -127,6 +127,13 @@ def _file(folder: Path, path: str, gzipped: bool) -> Response:
     if gzipped and packed.is_file():
         return FileResponse(packed, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
     return FileResponse(wanted, media_type=media_type, headers=headers)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is longer than any file's
+        return False
 
 
 def _view(folder: Path, find: Find, job_id: int) -> Response:

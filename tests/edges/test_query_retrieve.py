@@ -11,12 +11,16 @@ from typing import cast
 
 import pytest
 from pydicom import dcmread
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from node.adapters.association import RemoteAE
+from node.core.dicomweb.identifier import queries as to_find
 from node.core.dicomweb.identifier import read_find, read_retrieve
 from node.errors import Usage
 from node.scp import Listener
@@ -207,6 +211,31 @@ def test_a_retrieval_without_its_unique_key_gets_nothing(node: Asked) -> None:
     got, last = retrieve(node, QueryRetrieveLevel="SERIES", StudyInstanceUID=str(HEAD[0].StudyInstanceUID))
     assert got == []
     assert last.Status == 0xC001
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "*"},
+        {"QueryRetrieveLevel": "PATIENT", "PatientID": " "},
+        {"QueryRetrieveLevel": "PATIENT", "PatientID": "P-1\0"},
+        {"QueryRetrieveLevel": "PATIENT", "PatientID": "P*"},
+        {"QueryRetrieveLevel": "IMAGE", "StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3", "SOPInstanceUID": "*"},
+    ],
+)
+def test_a_retrieval_of_anything_at_all_is_refused(keys: dict[str, str]) -> None:
+    asked = Dataset()
+    for keyword, value in keys.items():
+        asked[keyword] = DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE)
+    with pytest.raises(Usage):
+        to_find(read_retrieve(asked))
+
+
+def test_text_that_no_database_takes_is_not_searched_for() -> None:
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.PatientID = "STUDY", "a\0b"
+    with pytest.raises(Usage, match="PatientID"):
+        read_find(asked)
 
 
 def retrieve(node: Asked, **keys: str) -> tuple[list[str], Dataset]:

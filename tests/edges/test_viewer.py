@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 
+from node.adapters.database import Database
 from node.adapters.viewer import install
 from node.errors import NoSuch, StoreUnavailable, Usage
-from node.pipeline.overlay import Overlay
+from node.pipeline.archive import Archive
+from node.pipeline.overlay import Overlay, overlay
 from node.web import Web, viewer_routes
 from tests.command_line import mricore_node
 
@@ -142,6 +145,20 @@ def test_nothing_outside_the_viewer_is_served(client: Open, installed: Path, pat
     answer = client(installed).get(path)
     assert "secret" not in answer.text
     assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize("path", [f"/ohif/{'a' * 300}", f"/ohif/{'a/' * 3000}", f"/ohif/{'a' * 300}.js"])
+def test_an_address_that_no_file_can_have_is_answered_like_any_other(client: Open, installed: Path, path: str) -> None:
+    assert client(installed).get(path).status_code == (404 if path.endswith(".js") else 200)
+
+
+def test_a_number_that_no_job_can_have_is_not_looked_for(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'node.db'}")
+    database.migrate()
+    for number in (0, 2**31, 10**30):
+        with pytest.raises(NoSuch, match="there is no job"):
+            overlay(database, cast("Archive", None), number)
+    database.close()
 
 
 def test_a_viewer_that_is_not_installed_says_how_it_is(client: Open, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def read_find(identifier: Dataset) -> Find:
 
 
 def read_retrieve(identifier: Dataset) -> Retrieve:
-    """Read the identifier of a C-MOVE or C-GET. Raises Usage where its level's unique key is missing."""
+    """Read the identifier of a C-MOVE or C-GET. Raises Usage where its level's unique key is missing, or names all."""
     level = _level(identifier)
     given = {keyword: _values(identifier, keyword) for keyword in ("PatientID", *_UNIQUE.values())}
     needed = "PatientID" if level == "PATIENT" else _UNIQUE[level]
@@ -63,6 +63,9 @@ def read_retrieve(identifier: Dataset) -> Retrieve:
         raise Usage(f"the identifier of level {level} has no {needed} (PS3.4 C.4.2.1.4)")
     depth = list(_UNIQUE).index(level) + 1 if level in _UNIQUE else 0
     named = {keyword: given[keyword] for keyword in list(_UNIQUE.values())[:depth]}
+    for keyword, values in {**named, needed: given[needed]}.items():
+        if any(not value.strip() or "*" in value or "?" in value for value in values):
+            raise Usage(f"{keyword} is no single value (PS3.4 C.4.2.2.1): a retrieval names what it wants")
     return Retrieve(
         level=level,
         patient_id=given["PatientID"][0] if given["PatientID"] else "",
@@ -138,7 +141,10 @@ def _values(identifier: Dataset, keyword: str) -> tuple[str, ...]:
         return ()
     value = _element(identifier, keyword).value
     several: Sequence[object] = value if isinstance(value, MultiValue | list | tuple) else [value]
-    return tuple(str(one) for one in several if one is not None and str(one))
+    found = tuple(str(one) for one in several if one is not None and str(one))
+    if any("\0" in one for one in found):
+        raise Usage(f"{keyword} holds a NUL character, which no database takes")
+    return found
 
 
 def _literal(text: str) -> str:
