@@ -139,7 +139,9 @@ def test_what_is_kept_of_a_hostile_series_is_bounded() -> None:
 
 
 def test_facts_are_kept_as_they_were() -> None:
-    facts: dict[str, FactValue] = {"series.instances": 24, "series.sop_class": ["1.2", "1.3"], "series.is_3d": True, "series.spacing": None}
+    facts: dict[str, FactValue] = {
+        "series.instances": 24, "series.sop_class": ["1.2", "1.3"], "series.is_3d": True, "series.spacing": None,
+    }  # fmt: skip
     live, kept = Subject((), facts), KeptSubject(kept_facts(facts))
     for name in facts:
         assert kept.reading(operand(name)) == live.reading(operand(name))

@@ -110,13 +110,14 @@ class Ledger:
             if line.disposition is Disposition.DUPLICATE and line.path:
                 self._store_again(connection, line)
         new = [(one, line) for one, line in zip(arrivals, lines, strict=True) if line.disposition is Disposition.STORED]
+        new.sort(key=lambda pair: pair[1].sop_instance_uid)  # replicas that meet take their locks in one order
         if not new:
             return
         self._statements.store.run(connection, [_instance(line) for _, line in new])
         by_series: dict[str, list[tuple[Arrival, Receipt]]] = {}
         for one, line in new:
             by_series.setdefault(line.series_instance_uid, []).append((one, line))
-        for uid, members in by_series.items():
+        for uid, members in sorted(by_series.items()):
             at = max(line.at for _, line in members)
             more = {"uid": uid, "at": at, "look": at + self._settle}
             if not self._statements.add_to_waiting.run(connection, [more]).rowcount:
