@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from time import sleep
 from typing import cast
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 
 from node.adapters.database import jobs as rows
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient
+from node.adapters.triton.flight import ASK_EVERY_S, Call, Done, Flight
 from node.core.states import JobState
 from node.errors import ModelUnavailable
 from node.pipeline.models import Models
@@ -121,6 +125,29 @@ def test_what_is_no_longer_wanted_ends_at_the_server_and_what_waited_there_is_ne
     slow.let_go()
     assert not client.infer(MODEL, "", SLICES[:1]).any()
     assert slow.diary == ["begun", "canceled", "begun", "done"]
+
+
+class _Ended:
+    """A call that is over by itself soon."""
+
+    def cancel(self) -> None:
+        """Nothing to end."""
+
+
+def test_who_left_is_noticed_though_parts_land_faster_than_it_is_asked() -> None:
+    def still_wanted() -> None:
+        raise NotWantedError
+
+    with ThreadPoolExecutor(1) as server, Flight() as flight:
+
+        def answered_soon(done: Done) -> Call:
+            server.submit(lambda: (sleep(ASK_EVERY_S / 4), done(None, None)))
+            return _Ended()
+
+        for number in range(12):
+            flight.send(number, answered_soon)
+        with pytest.raises(NotWantedError):
+            list(map(flight.next, repeat(still_wanted, 12)))
 
 
 def test_no_more_than_a_few_requests_of_an_inference_are_in_flight(slow: Slow, client: TritonClient) -> None:

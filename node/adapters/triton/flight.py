@@ -7,7 +7,9 @@ whether it is still wanted stops. So nothing is worked out that nobody waits for
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import NamedTuple, Protocol, Self
 
 from tritonclient.grpc import InferResult
@@ -42,6 +44,7 @@ class Flight:
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
         self._landed: SimpleQueue[Landed] = SimpleQueue()
+        self._ask_at = monotonic() + ASK_EVERY_S
 
     def __len__(self) -> int:
         """How many parts are on their way."""
@@ -63,12 +66,13 @@ class Flight:
         self._calls[number] = call(done)
 
     def next(self, still_wanted: StillWanted) -> Landed:
-        """The part that ends next. `still_wanted` is asked now and then; what it raises ends the flight."""
+        """The part that ends next. `still_wanted` is asked now and then, however fast parts land; what it raises ends
+        the flight."""
         while True:
-            try:
-                landed = self._landed.get(timeout=ASK_EVERY_S)
-            except Empty:
+            if monotonic() >= self._ask_at:
+                self._ask_at = monotonic() + ASK_EVERY_S
                 still_wanted()
-            else:
+            with suppress(Empty):
+                landed = self._landed.get(timeout=max(0.0, self._ask_at - monotonic()))
                 del self._calls[landed.number]
                 return landed
