@@ -98,7 +98,7 @@ class Files:
     def remove(self, relative: str) -> None:
         """Remove a file that no row refers to."""
         with _translated():
-            self.path(relative).unlink(missing_ok=True)
+            (self.root / relative).unlink(missing_ok=True)
 
 
 class Writer:

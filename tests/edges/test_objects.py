@@ -13,7 +13,7 @@ import pytest
 from node.adapters.files import Files
 from node.adapters.objects import Bucket, BucketFiles, BucketResultFiles, Copies, ResultFiles, kept_size
 from node.core.part10 import file_head
-from node.errors import BadConfiguration, StoreUnavailable
+from node.errors import BadConfiguration, BadInstance, StoreUnavailable
 from tests.receiving import numbered
 from tests.s3 import BUCKET, S3, s3
 
@@ -83,8 +83,22 @@ def test_other_bytes_than_were_given_are_not_taken_for_them(replica: Open, bucke
     bucket.put(kept.path, HEAD + ONE.data_set[:-1] + b"!")
     for damaged in (HEAD + ONE.data_set[:-1] + b"!", HEAD + ONE.data_set[:-8], b"nothing of the kind"):
         bucket.put(kept.path, damaged)
-        with pytest.raises(StoreUnavailable, match="the bucket gave back"):
+        with pytest.raises(BadInstance, match="the bucket gave back"):
             replica("two").path(kept.path)
+
+
+def test_what_is_removed_is_not_fetched_before(replica: Open, bucket: Bucket, tmp_path: Path) -> None:
+    kept = replica("one").write(NOON, HEAD, ONE.data_set)
+    bucket.put(kept.path, b"damaged since")
+    other = replica("two")
+    other.remove(kept.path)
+    assert other.size(kept.path) is None
+    assert list((tmp_path / "two").rglob("*")) == []
+
+
+def test_a_copy_that_went_while_its_object_was_put_does_no_harm(bucket: Bucket, tmp_path: Path) -> None:
+    Copies(tmp_path / "copies", bucket, 1 << 20).put("job-1/seg-1.dcm", b"result")
+    assert bucket.get("job-1/seg-1.dcm") == b"result"
 
 
 def test_copies_that_nobody_used_for_longest_make_room(replica: Open, tmp_path: Path) -> None:

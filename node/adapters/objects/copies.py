@@ -63,8 +63,12 @@ class Copies:
             unnamed.unlink(missing_ok=True)
 
     def _count(self, local: Path) -> None:
+        try:
+            size = local.stat().st_size
+        except FileNotFoundError:  # it made room, or was removed, meanwhile
+            return
         with self._lock:
-            self._bytes += local.stat().st_size
+            self._bytes += size
             is_full = self._bytes > self._limit
         if is_full:
             self._make_room(int(self._limit * _MAKE_ROOM_TO))

@@ -11,7 +11,7 @@ from node.adapters.files import Files, Kept, Writer
 from node.adapters.objects.bucket import Bucket
 from node.adapters.objects.copies import Copies
 from node.core.part10 import read_head
-from node.errors import BadInstance, StoreUnavailable
+from node.errors import BadInstance
 
 _HEAD, _CHUNK = 1 << 16, 1 << 20
 
@@ -36,7 +36,8 @@ class BucketFiles(Files):
         """The bucket has them already."""
 
     def path(self, relative: str) -> Path:
-        """A local copy. Raises StoreUnavailable, also when what was fetched is not what was put."""
+        """A local copy. Raises StoreUnavailable; BadInstance when what was fetched is not what was put: a bucket gives
+        the same the next time, and nothing else is to wait for it."""
         return self._copies.path(relative, lambda file: _demand(file, Path(relative).name.partition(".")[0]))
 
     def size(self, relative: str) -> int | None:
@@ -70,7 +71,7 @@ class _BucketWriter(Writer):
 
 
 def _demand(file: Path, sha256: str) -> None:
-    """Raises StoreUnavailable when the data set in a file has another digest."""
+    """Raises BadInstance when the data set in a file has another digest."""
     digest = hashlib.sha256()
     with file.open("rb") as opened:
         try:
@@ -78,6 +79,6 @@ def _demand(file: Path, sha256: str) -> None:
             while chunk := opened.read(_CHUNK):
                 digest.update(chunk)
         except BadInstance as damaged:
-            raise StoreUnavailable("the bucket gave back what is no DICOM file") from damaged
+            raise BadInstance("the bucket gave back what is no DICOM file") from damaged
     if digest.hexdigest() != sha256:
-        raise StoreUnavailable("the bucket gave back other bytes than it was given")
+        raise BadInstance("the bucket gave back other bytes than it was given")
