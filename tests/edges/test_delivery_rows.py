@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from node.adapters.database import claims, jobs
 from node.adapters.database import deliveries as rows
-from node.adapters.database import jobs
 from node.core.breaker import CLOSED, Breaker, Turn, probing, turn
-from node.core.states import DeliveryState
+from node.core.states import DeliveryState, JobState
 from tests.databases import url  # noqa: F401 # a fixture
 from tests.delivering import Site, site
 
@@ -92,3 +92,16 @@ def test_a_capability_card_takes_the_place_of_the_one_before(at: Site) -> None:
     rows.keep_capability(at.database, "seen", {"works": False}, NOON)
     rows.keep_capability(at.database, "seen", {"works": True, "takes": {"Segmentation": ["Explicit"]}}, NOON)
     assert rows.capabilities(at.database)["seen"] == (NOON, {"works": True, "takes": {"Segmentation": ["Explicit"]}})
+
+
+def test_an_answer_that_no_database_takes_is_kept_as_far_as_it_is_text(at: Site) -> None:
+    number = at.job("far")
+    (one, _) = jobs.to_deliver(at.database, number)
+    jobs.note_delivery(at.database, one.id, DeliveryState.REFUSED, "0110 no\0room \ud800", NOON)
+    assert jobs.refused(at.database, number) == [("far", "0110 no\N{REPLACEMENT CHARACTER}room ?")]
+    claimed = claims.claim_this(at.database, number, at.clock(), claims.Claimant("worker"))
+    assert claimed is not None
+    assert jobs.finish(at.database, number, JobState.FAILED, "far answered\0", NOON, claim=claimed.claim)
+    found = jobs.get(at.database, number)
+    assert found is not None
+    assert found.reason == "far answered\N{REPLACEMENT CHARACTER}"

@@ -60,6 +60,7 @@ def finish(
             return False
         if claim is not None and (before.claim != claim or before.state != JobState.IN_PROGRESS):
             return False
+        reason = storable(reason)
         values: dict[str, object] = {"state": state, "reason": reason, "owner": None, "cut_off": 0}
         values["next_try_at"] = (next_try_at or now) if state is JobState.SCHEDULED else None
         values["finished_at"] = None if state in OPEN_JOBS else now
@@ -96,6 +97,11 @@ def retry(database: Database, job_id: int, actor: str, now: datetime) -> bool:
             .values(state=DeliveryState.WAITING, attempts=0)
         )
     return True
+
+
+def storable(text: str) -> str:
+    """Text from elsewhere as every database takes it: a peer's comment, what a model raised."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _supersede_predecessor(connection: Connection, job_id: int, now: datetime) -> None:
@@ -221,7 +227,7 @@ def note_delivery(database: Database, delivery_id: int, state: DeliveryState, an
         connection.execute(
             update(delivery)
             .where(delivery.c.id == delivery_id)
-            .values(state=state, answer=answer, attempts=delivery.c.attempts + 1, at=now)
+            .values(state=state, answer=storable(answer), attempts=delivery.c.attempts + 1, at=now)
         )
 
 
