@@ -140,8 +140,12 @@ def test_who_left_is_noticed_though_parts_land_faster_than_it_is_asked() -> None
 
     with ThreadPoolExecutor(1) as server, Flight() as flight:
 
+        def answer(done: Done) -> None:
+            sleep(ASK_EVERY_S / 4)
+            done(None, None)
+
         def answered_soon(done: Done) -> Call:
-            server.submit(lambda: (sleep(ASK_EVERY_S / 4), done(None, None)))
+            server.submit(answer, done)
             return _Ended()
 
         for number in range(12):
