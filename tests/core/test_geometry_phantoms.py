@@ -10,6 +10,7 @@ import gzip
 import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import highdicom as hd
@@ -18,14 +19,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from node.core.card import Encoding
+from node.core.dicom import facts
 from node.core.results import encode, to_bytes, verify, verify_files
+from node.core.volume import Volume, volumes
 from tests.results import card, letter_l, origin, volume_of
 from tests.synthetic import AXIAL, CORONAL, SAGITTAL, Grid, enhanced, mr_series, oblique
 
 Points = NDArray[np.float64]
+Labels = NDArray[np.uint8]
 DCMQI = Path.home() / ".cache" / "dicom-validators" / "bin" / "segimage2itkimage"
 
 GRIDS: Mapping[str, Grid] = {
@@ -39,6 +44,21 @@ GRIDS: Mapping[str, Grid] = {
     "86 x 86": Grid(slices=9, rows=86, columns=86, orientation=SAGITTAL),
     "three slices": Grid(slices=3),
 }
+
+# How the slices of a scanner lie in the patient, who lies head or feet first (HF, FF) on the back, the belly, or the
+# right or left side (S, P, DR, DL; PS3.3 C.7.3.1.1.2): the rows and columns are those of the table
+PATIENT_POSITIONS: Mapping[str, Sequence[float]] = {
+    "HFS": (1, 0, 0, 0, 1, 0),
+    "HFP": (-1, 0, 0, 0, -1, 0),
+    "HFDR": (0, 1, 0, -1, 0, 0),
+    "HFDL": (0, -1, 0, 1, 0, 0),
+    "FFS": (-1, 0, 0, 0, 1, 0),
+    "FFP": (1, 0, 0, 0, -1, 0),
+    "FFDR": (0, -1, 0, -1, 0, 0),
+    "FFDL": (0, 1, 0, 1, 0, 0),
+}
+OCTANTS = list(product((0, 1), repeat=3))  # lower or upper half of the slices, rows, columns
+needs_dcmqi = pytest.mark.skipif(not DCMQI.exists(), reason="dcmqi is not installed (shared/tools/validate/setup.sh)")
 
 
 def points_of(sources: Sequence[Dataset], drawn: Mapping[tuple[str, int | None], NDArray[np.bool_]]) -> Points:
@@ -107,10 +127,15 @@ def read_nrrd(path: Path) -> Points:
     return _sorted(np.argwhere(array)[:, ::-1] @ np.array(vectors) + np.array(start))
 
 
-def drawn_and_encoded(sources: Sequence[Dataset], folder: Path) -> tuple[Path, Points]:
-    """Encode an L on the sources; returns the SEG file and where the L was drawn."""
+def drawn_and_encoded(sources: Sequence[Dataset], folder: Path, within: Labels | None = None) -> tuple[Path, Points]:
+    """Encode an L, or what is drawn `within`, on the sources; returns the SEG file and where the L was drawn."""
     volume = volume_of(sources)
-    labels = letter_l(volume).astype(np.uint8)
+    labels = letter_l(volume).astype(np.uint8) if within is None else within
+    return encoded(volume, sources, labels, folder)
+
+
+def encoded(volume: Volume, sources: Sequence[Dataset], labels: Labels, folder: Path) -> tuple[Path, Points]:
+    """The SEG file of labels of a volume of the sources, and where they were drawn."""
     result = encode(volume, sources, labels, labels.astype(np.float32), origin(card(1), sources))
     path = folder / "seg.dcm"
     path.write_bytes(to_bytes(result.seg))
@@ -135,10 +160,85 @@ def test_a_phantom_on_an_enhanced_image_is_found_where_it_was_drawn(name: str, s
     np.testing.assert_allclose(points_read_by_highdicom(path, 1), drawn, atol=2e-3)
 
 
-@pytest.mark.skipif(not DCMQI.exists(), reason="dcmqi is not installed (shared/tools/validate/setup.sh)")
+@needs_dcmqi
 @pytest.mark.parametrize("name", GRIDS)
 def test_dcmqi_finds_the_phantom_where_it_was_drawn(name: str, tmp_path: Path) -> None:
     path, drawn = drawn_and_encoded(mr_series(GRIDS[name], order="shuffled"), tmp_path)
+    np.testing.assert_allclose(points_read_by_dcmqi(path, 1, tmp_path), drawn, atol=2e-3)
+
+
+def found_by_both(path: Path, drawn: Points, folder: Path) -> None:
+    """highdicom finds what was drawn, and so does dcmqi where it is installed."""
+    np.testing.assert_allclose(points_read_by_highdicom(path, 1), drawn, atol=2e-3)
+    if DCMQI.exists():
+        np.testing.assert_allclose(points_read_by_dcmqi(path, 1, folder), drawn, atol=2e-3)
+
+
+def l_in_octant(octant: Sequence[int], shape: tuple[int, int, int]) -> Labels:
+    """An L in one eighth of a volume, with a foot on its first slice: no turn or mirror maps it onto itself."""
+    labels = np.zeros(shape, np.uint8)
+    slices, rows, columns = (size // 2 * half for size, half in zip(shape, octant, strict=True))
+    labels[slices + 1 : slices + 4, rows + 2 : rows + 11, columns + 2 : columns + 4] = 1
+    labels[slices + 1 : slices + 4, rows + 9 : rows + 11, columns + 4 : columns + 8] = 1
+    labels[slices + 1, rows + 3, columns + 4 : columns + 10] = 1
+    return labels
+
+
+@pytest.mark.parametrize("octant", OCTANTS, ids=lambda octant: "".join("-+"[half] for half in octant))
+def test_a_phantom_in_one_octant_is_found_in_that_octant(octant: Sequence[int], tmp_path: Path) -> None:
+    sources = mr_series(Grid(slices=12, rows=32, columns=24, orientation=oblique(31.0)), order="descending")
+    path, drawn = drawn_and_encoded(sources, tmp_path, l_in_octant(octant, (12, 32, 24)))
+    found_by_both(path, drawn, tmp_path)
+
+
+@pytest.mark.parametrize("position", PATIENT_POSITIONS)
+def test_a_phantom_in_a_patient_in_any_position_is_found_where_it_was_drawn(position: str, tmp_path: Path) -> None:
+    grid = Grid(orientation=PATIENT_POSITIONS[position])
+    path, drawn = drawn_and_encoded(mr_series(grid, change={"PatientPosition": position}), tmp_path)
+    found_by_both(path, drawn, tmp_path)
+
+
+@pytest.mark.parametrize("said", [2.0, 30.0], ids=["a gap between slices", "a thickness of more than their distance"])
+def test_what_a_header_says_of_thickness_moves_no_slice(said: float, tmp_path: Path) -> None:
+    sources = mr_series(Grid(slice_spacing=6.0), change={"SliceThickness": said, "SpacingBetweenSlices": 1.0})
+    path, drawn = drawn_and_encoded(sources, tmp_path)
+    found_by_both(path, drawn, tmp_path)
+
+
+@pytest.mark.parametrize("echo", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["classic", "enhanced"])
+def test_a_phantom_on_one_of_several_echoes_refers_to_that_echo_alone(kind: str, echo: int, tmp_path: Path) -> None:
+    grid, echo_times = Grid(orientation=oblique(-17.0, "y")), (10.0, 30.0, 50.0)
+    if kind == "classic":
+        series = mr_series(grid, order="shuffled", echo_times=echo_times)
+    else:
+        series = [enhanced(grid, order="shuffled", echo_times=echo_times)]
+    volume = volumes([facts(source) for source in series])[echo]
+    taken = {plane.sop_instance_uid for plane in volume.slices}
+    sources = [source for source in series if source.SOPInstanceUID in taken]
+    path, drawn = encoded(volume, sources, letter_l(volume).astype(np.uint8), tmp_path)
+    found_by_both(path, drawn, tmp_path)
+    assert echoes_referred_to(path, series) == {echo_times[echo]}
+
+
+def echoes_referred_to(path: Path, series: Sequence[Dataset]) -> set[float]:
+    """The echo times of the images and frames that the frames of a SEG were derived from."""
+    by_uid, found = {str(source.SOPInstanceUID): source for source in series}, set()
+    for frame in dcmread(path).PerFrameFunctionalGroupsSequence:
+        for image in frame.DerivationImageSequence[0].SourceImageSequence:
+            source = by_uid[str(image.ReferencedSOPInstanceUID)]
+            if "PerFrameFunctionalGroupsSequence" in source:
+                group = source.PerFrameFunctionalGroupsSequence[image.ReferencedFrameNumber - 1]
+                found.add(float(group.MREchoSequence[0].EffectiveEchoTime))
+            else:
+                found.add(float(source.EchoTime))
+    return found
+
+
+@needs_dcmqi
+@pytest.mark.parametrize("name", GRIDS)
+def test_dcmqi_finds_the_phantom_of_an_enhanced_image_where_it_was_drawn(name: str, tmp_path: Path) -> None:
+    path, drawn = drawn_and_encoded([enhanced(GRIDS[name], order="shuffled")], tmp_path)
     np.testing.assert_allclose(points_read_by_dcmqi(path, 1, tmp_path), drawn, atol=2e-3)
 
 
