@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
 from node.adapters.destinations.storescu import Peer, echo, read_file_head, send
@@ -52,6 +54,16 @@ def test_answers_come_in_the_order_of_the_files(files: list[tuple[Path, Head]]) 
     assert [(one.path, one.status) for one in answered] == [
         (path, status) for (path, _), status in zip(files, (0x0000, 0xB000, 0xA700, 0xC000), strict=True)
     ]
+
+
+def test_a_comment_is_taken_as_text_that_can_be_kept(files: list[tuple[Path, Head]]) -> None:
+    said = Dataset()
+    said.Status, said.ErrorComment = 0xA700, "no\0room\nhere"
+    pacs = Pacs(answers=[cast("int", said)])
+    pacs.start()
+    (answered,) = send(pacs.peer, files[:1])
+    pacs.stop()
+    assert (answered.status, answered.comment) == (0xA700, "no?room?here")
 
 
 def test_a_peer_that_takes_implicit_only_gets_the_same_data_set_implicit(

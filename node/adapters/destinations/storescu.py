@@ -123,8 +123,8 @@ def _send_one(association: Association, peer: Peer, path: Path, head: Head, mess
         if association.is_established:
             association.abort()
         raise DestinationUnavailable(f"{peer} did not answer a C-STORE")
-    comment: str | None = response.ErrorComment
-    return Answered(path, status, comment if comment else "")
+    comment: str = response.ErrorComment or ""
+    return Answered(path, status, "".join(letter if letter.isprintable() else "?" for letter in comment))
 
 
 def _context_for(association: Association, head: Head) -> PresentationContext | None:
