@@ -6,8 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from node.errors import StoreUnavailable
 
 
 def old_files(root: Path, folders: re.Pattern[str], before: datetime) -> Iterator[list[str]]:
@@ -25,6 +28,15 @@ def old_files(root: Path, folders: re.Pattern[str], before: datetime) -> Iterato
         elif not names and _modified(folder) < before.timestamp():
             with suppress(OSError):
                 os.rmdir(folder)  # noqa: PTH106
+
+
+def clock_of(folder: Path) -> datetime:
+    """What a new file in a folder says of the time: on a share, the clock of its server. Raises StoreUnavailable."""
+    try:
+        with TemporaryFile(dir=folder) as new:
+            return datetime.fromtimestamp(os.fstat(new.fileno()).st_mtime, UTC)
+    except OSError as refused:
+        raise StoreUnavailable("no file can be made in the store") from refused
 
 
 def _modified(path: str) -> float:

@@ -17,7 +17,7 @@ import structlog
 from node.adapters.database import Database
 from node.adapters.database import retention as rows
 from node.adapters.files import Files
-from node.adapters.leftovers import old_files
+from node.adapters.leftovers import clock_of, old_files
 from node.adapters.objects import ResultFiles
 from node.core.retention import Room, Stored, to_remove
 from node.errors import NodeError
@@ -50,8 +50,11 @@ class Retention:
         return sum(self._remove(one) for one in chosen)
 
     def sweep(self) -> Iterator[int]:
-        """Remove what no row names and nobody wrote to for an hour; after each folder, how many files that were."""
-        before = self.clock() - _ABANDONED
+        """Remove what no row names and nobody wrote to for an hour; after each folder, how many files that were.
+
+        By the node's clock and by the disk's: where these differ, a file that was just written must not look old.
+        """
+        before = min(self.clock(), clock_of(self.files.root)) - _ABANDONED
         for names in old_files(self.files.root, _HOUR, before):
             yield self._sweep(names, rows.named, self.files.remove)
         for names in old_files(self.results_folder, _JOB, before):

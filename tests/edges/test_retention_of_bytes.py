@@ -171,6 +171,15 @@ def test_files_that_no_row_names_go_after_an_hour_and_no_others(bench: Bench) ->
     assert all(path.exists() for path in there)
 
 
+def test_what_was_just_written_is_not_swept_when_the_shared_clock_is_far_ahead_of_the_disks(bench: Bench) -> None:
+    delivered(bench)
+    bench.clock.advance(3650 * DAYS)
+    coming = instances(bench)[0].parent / f"{'c' * 64}.0.dcm"
+    coming.write_bytes(b"its row is about to be committed")
+    assert sum(retention(bench).sweep()) == 0
+    assert coming.exists()
+
+
 def test_bytes_that_differ_under_a_known_uid_are_held_and_never_swept(bench: Bench) -> None:
     first, other = mr_series(Grid(slices=1))[0], mr_series(Grid(slices=1))[0]
     other.InstanceNumber = 77
