@@ -123,8 +123,9 @@ def _send_one(association: Association, peer: Peer, path: Path, head: Head, mess
         if association.is_established:
             association.abort()
         raise DestinationUnavailable(f"{peer} did not answer a C-STORE")
-    comment: str = response.ErrorComment or ""
-    return Answered(path, status, "".join(letter if letter.isprintable() else "?" for letter in comment))
+    comment: str | None = response.ErrorComment
+    said = comment if comment else ""
+    return Answered(path, status, "".join(letter if letter.isprintable() else "?" for letter in said))
 
 
 def _context_for(association: Association, head: Head) -> PresentationContext | None:
