@@ -48,8 +48,8 @@ def _find(archive: Archive, ae_title: str, event: evt.Event) -> Iterator[_Answer
         yield failed(_IDENTIFIER_DOES_NOT_MATCH, str(wrong)), None
     except NodeError as fault:
         yield failed(OUT_OF_RESOURCES, str(fault)), None
-    except UNREADABLE:
-        _log.exception("query not answered", calling_ae=caller)
+    except UNREADABLE as broken:  # its own words may be a patient's
+        _log.error("query not answered", calling_ae=caller, reason=type(broken).__name__)
         yield failed(_UNABLE, "the identifier cannot be understood"), None
 
 

@@ -69,8 +69,9 @@ def _wanted(archive: Archive, event: evt.Event) -> tuple[list[Held], str]:
         return to_send(archive, read_retrieve(event.identifier)), ""
     except NodeError as wrong:
         return [], str(wrong)
-    except UNREADABLE:
-        _log.exception("retrieval not understood", calling_ae=event.assoc.requestor.ae_title.strip())
+    except UNREADABLE as broken:  # its own words may be a patient's
+        caller = event.assoc.requestor.ae_title.strip()
+        _log.error("retrieval not understood", calling_ae=caller, reason=type(broken).__name__)
         return [], "the identifier cannot be understood"
 
 

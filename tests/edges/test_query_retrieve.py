@@ -20,8 +20,9 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from node.adapters.association import RemoteAE
+from node.core.dicomweb.identifier import answer, read_find, read_retrieve
 from node.core.dicomweb.identifier import queries as to_find
-from node.core.dicomweb.identifier import read_find, read_retrieve
+from node.core.dicomweb.model import Json
 from node.errors import Usage
 from node.scp import Listener
 from node.scp.admission import Admission
@@ -229,6 +230,15 @@ def test_a_retrieval_of_anything_at_all_is_refused(keys: dict[str, str]) -> None
         asked[keyword] = DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE)
     with pytest.raises(Usage):
         to_find(read_retrieve(asked))
+
+
+@pytest.mark.parametrize("value", ["Doe^Jane", "1.5", 1e400, {"Alphabetic": "x"}])
+def test_a_stored_value_that_is_none_of_its_kind_costs_a_match_no_more_than_itself(value: object) -> None:
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.InstanceNumber, asked.SOPInstanceUID = "IMAGE", None, ""
+    stored: Json = {"00080018": {"vr": "UI", "Value": ["1.2.3"]}, "00200013": {"vr": "IS", "Value": [value]}}
+    made = answer(read_find(asked), stored, "MRICORE")
+    assert (made.SOPInstanceUID, made["InstanceNumber"].is_empty) == ("1.2.3", True)
 
 
 def test_text_that_no_database_takes_is_not_searched_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
@@ -95,11 +96,11 @@ def answer(find: Find, found: Json, retrieve_ae_title: str) -> Dataset:
     made.InstanceAvailability = "ONLINE"
     by_keyword = {keyword_for_tag(tag): (tag, attribute) for tag, attribute in found.items()}
     for keyword in find.keywords:
+        setattr(made, keyword, [] if dictionary_VR(keyword) == "SQ" else "")
         if keyword in by_keyword:
             tag, attribute = by_keyword[keyword]
-            made.update(Dataset.from_json({tag: attribute}))
-        else:
-            setattr(made, keyword, [] if dictionary_VR(keyword) == "SQ" else "")
+            with suppress(*UNREADABLE):  # what was stored is none of its kind: one such value must not end the query
+                made.update(Dataset.from_json({tag: attribute}))
     return made
 
 
