@@ -143,7 +143,7 @@ def _view(folder: Path, find: Find, job_id: int) -> Response:
         return PlainTextResponse(f"{missing}\n", 404, headers=_SAFE)
     except StoreUnavailable as fault:
         return PlainTextResponse(f"{fault}\n", 503, headers={**_SAFE, "Retry-After": "5"})
-    if (folder / "index.html").is_file() and overlay.segmentation:
+    if (folder / "index.html").is_file() and overlay.segmentation and overlay.images:
         return RedirectResponse(link(overlay), 303)
     policy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
     return HTMLResponse(

@@ -35,6 +35,12 @@ DIST = {
     "ort/huge.wasm": b"0" * 5000,
     "sw.js": b"old",
 }
+# As the package has it
+BETWEEN_PIXELS_AND_PATIENT = b"""
+scaleAndAdd(imageCoordsInWorld, origin, rowCosines, rowPixelSpacing * (imageCoords[0] - 0.5));
+scaleAndAdd(imageCoordsInWorld, imageCoordsInWorld, columnCosines, columnPixelSpacing * (imageCoords[1] - 0.5));
+const imageCoords = [rowDistance / rowPixelSpacing, columnDistance / columnPixelSpacing];
+"""
 OVERLAY = Overlay(
     7, "mri_core_head", "completed", "delivered to pacs", "1.2.3", "1.2.3.4", "1.2.9", "1.2.9.1", ("1.5",)
 )
@@ -56,6 +62,17 @@ def installed(tmp_path: Path) -> Path:
     packed, sha512 = package(tmp_path, {f"package/dist/{name}": content for name, content in DIST.items()})
     install(packed, tmp_path / "viewer", "/ohif/", sha512=sha512)
     return tmp_path / "viewer"
+
+
+def test_an_outline_lies_on_what_it_outlines_where_pixels_are_not_square(tmp_path: Path) -> None:
+    packed, sha512 = package(
+        tmp_path, {"package/dist/index.html": b"", "package/dist/app.js": BETWEEN_PIXELS_AND_PATIENT}
+    )
+    install(packed, tmp_path / "viewer", "/ohif/", sha512=sha512)
+    code = (tmp_path / "viewer" / "app.js").read_text()
+    assert "rowCosines, columnPixelSpacing * (imageCoords[0]" in code
+    assert "columnCosines, rowPixelSpacing * (imageCoords[1]" in code
+    assert "[rowDistance / columnPixelSpacing, columnDistance / rowPixelSpacing]" in code
 
 
 Open = Callable[..., httpx.Client]
@@ -177,6 +194,12 @@ def test_a_job_leads_to_its_overlay_with_no_click(client: Open, installed: Path)
     answer = client(installed).get("/view/jobs/7")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/ohif/viewer?StudyInstanceUIDs=1.2.3&initialSeriesInstanceUID=1.2.9"
+
+
+def test_a_job_whose_images_are_gone_says_so_rather_than_open_an_empty_viewer(client: Open, installed: Path) -> None:
+    answer = client(installed, replace(OVERLAY, images=())).get("/view/jobs/7")
+    assert answer.status_code == 200
+    assert "no images of it here any more" in answer.text
 
 
 def test_without_the_viewer_a_job_leads_to_pictures_with_the_overlay_burnt_in(client: Open, tmp_path: Path) -> None:
