@@ -41,11 +41,6 @@ class Archiving:
         if self._indexer:
             self._indexer.start()
 
-    def wake(self) -> None:
-        """There is something new."""
-        if self._indexer:
-            self._indexer.wake()
-
     def stop(self, seconds_left: Callable[[], float]) -> None:
         if self._indexer:
             self._indexer.stop(seconds_left())
