@@ -14,6 +14,7 @@
     └── Permanent               the same work will fail again: state the reason and stop
         ├── NotProcessable      this series cannot be what a model needs (a sentence for people)
         ├── ModelFailed         the model raised, or answered something else than its card promises
+        ├── OnHold          the rules keep the result for a person, who lets it go by trying again
         ├── ResultRejected      our own check found a result that is not what the model said
         ├── DestinationRefused  a PACS will never take this object
         ├── SourceRefused       an archive has an instance and does not give it
@@ -90,6 +91,10 @@ class NotProcessable(Permanent):
 
 class ModelFailed(Permanent):
     """The model raised, or its answer breaks the contract of its card."""
+
+
+class OnHold(Permanent):
+    """The rules keep a result for a person; the message is the job's reason."""
 
 
 class ResultRejected(Permanent):

@@ -228,6 +228,7 @@ class Working:
             clock=self._clock,
             device_serial_number=self._settings.node.ae_title,
             reconsider=self._reconsider,
+            objection=self._completion().objection,
             asked=wanted_forms(self._settings),
         )
 

@@ -11,7 +11,7 @@ from node.adapters.database import processes as process_rows
 from node.adapters.database.job_list import Wanted
 from node.app import utc_now
 from node.cli import config_option, json_option
-from node.cli.tables import moment, show, show_json
+from node.cli.tables import likeness, moment, show, show_json
 from node.config import load
 from node.core.states import JobState
 from node.pipeline import jobs as actions
@@ -63,7 +63,10 @@ def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
     if as_json:
         show_json(mine)
         return
-    show(("", ""), [(name, value) for name, value in vars(mine).items() if name not in ("results", "deliveries")])
+    apart = ("results", "deliveries", "likeness")
+    show(("", ""), [(name, value) for name, value in vars(mine).items() if name not in apart])
+    if mine.likeness:
+        click.echo(likeness(mine.likeness))
     show(("kind", "file"), mine.results)
     show(("kind", "destination", "state", "answer"), mine.deliveries)
     show(("when", "what", "why"), [(moment(one.at), one.what, one.why) for one in story.history])

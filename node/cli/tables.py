@@ -12,6 +12,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from node.core.ood import Oddity
+
 
 def show(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table as wide as its content needs."""
@@ -29,6 +31,12 @@ def show_json(value: object) -> None:
 def moment(at: datetime | None) -> str:
     """A time for people: local, to the second."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def likeness(oddity: Oddity) -> str:
+    """How unlike the usual series one is, in a sentence."""
+    by = f", by calibration {oddity.calibration[:16]}" if oddity.calibration else ""
+    return f"likeness: percentile {oddity.percentile:g}, score {oddity.score:g}{by}"
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from node.adapters.database import Database
 from node.adapters.database.balance import balance
 from node.adapters.database.trace import SeriesLine, find
 from node.cli import config_option, json_option
-from node.cli.tables import moment, show, show_json
+from node.cli.tables import likeness, moment, show, show_json
 from node.config import load
 
 
@@ -63,6 +63,8 @@ def _print(line: SeriesLine) -> None:
         click.echo(f"  job {job.id}: {job.model} {job.model_version} {job.state} {job.reason}".rstrip())
         for need, uid in job.inputs:
             click.echo(f"    {need}: series {uid}")
+        if job.likeness:
+            click.echo(f"    {likeness(job.likeness)}")
         for segment in job.segments:
             click.echo(f"    {segment['label']}: {segment['volume_ml']} ml")
         for kind, destination, state, answer in job.deliveries:

@@ -41,6 +41,7 @@ class Oddity:
 
     score: float  # in standard deviations of usual slices
     percentile: float  # 0..100, among reference series
+    calibration: str = ""  # SHA-256 of the file that holds the reference
 
     @property
     def unusual(self) -> bool:

@@ -131,6 +131,15 @@ class Completion:
             self.keep(seen, subject, decision)
         return added
 
+    def objection(self, series_instance_uid: str, version: int) -> str:
+        """Why a rule would hold the series, now that a model found something; "" when none would, or it changed."""
+        seen = rows.received(self.database, series_instance_uid)
+        if seen is None or seen.version != version:
+            return ""
+        decision, _, _ = self._decide(seen, self._facts(seen), self.clock())
+        held = decision.rule and decision.disposition is Disposition.HOLD
+        return f"rule {decision.rule}: {decision.reason}" if held else ""
+
     def _decide(
         self, seen: WaitingSeries, read: Mapping[str, Facts], now: datetime
     ) -> tuple[Decision, Subject, tuple[Volume, ...]]:

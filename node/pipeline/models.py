@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,10 @@ import structlog
 from numpy.typing import NDArray
 
 from node.adapters.triton import Model, Statistics, StillWanted, TritonClient
-from node.adapters.triton.calibration import read_calibration
+from node.adapters.triton.calibration import Calibration, LiveCalibration
 from node.adapters.triton.contract import EMBEDDING, LABELS, SLICES, Tensor
 from node.core.card import Card, Shared
-from node.core.ood import Oddity, Reference
+from node.core.ood import Oddity
 from node.errors import ModelFailed, ModelUnavailable, NodeError, NotProcessable
 from node.pipeline.features import Arrays, KeptFeatures, features_name
 
@@ -40,7 +40,7 @@ class Models:
         """`features` keeps what shared encoders said, for the other heads of the same images."""
         self._features = features
         self._models = {model.card.name: model for model in models}
-        self._calibrations = {model.card.name: read_calibration(model) for model in models}
+        self._calibrations = {model.card.name: LiveCalibration(model) for model in models}
         self._client, self._deadline_seconds = client, deadline_seconds
         self._faults = dict.fromkeys(self._models, _NOT_ASKED)
         self._canaries: Counter[tuple[str, bool]] = Counter()
@@ -68,6 +68,11 @@ class Models:
                 self._count(name, passed=True)
                 self._note(name, "")
         return self.faults()
+
+    def look_for_calibrations(self) -> None:
+        """Take up what `models calibrate` wrote, or somebody removed, since the last look."""
+        for calibration in self._calibrations.values():
+            calibration.look()
 
     def canaries(self) -> Mapping[tuple[str, bool], int]:
         """Model, whether its canary passed → how often, since this process started."""
@@ -132,11 +137,12 @@ class Models:
         if card.shared is not None:
             given = {**given, **self._shared(model, card.shared, given, images, shown, asking)}
         mine = {tensor.name: given[tensor.name] for tensor in model.contract.inputs}
-        calibration = self._calibrations[card.name] if model.gives(EMBEDDING) else None
-        outputs = dict.fromkeys((first.name, EMBEDDING) if calibration else (first.name,))
-        said = asking(model, mine, tuple(outputs))
-        if calibration:
-            judged(_judged(card, calibration.reference, said[EMBEDDING]))
+        calibration = self._calibrations[card.name].now
+        own = calibration is not None and EMBEDDING not in given and model.gives(EMBEDDING)
+        said = asking(model, mine, tuple(dict.fromkeys((first.name, EMBEDDING) if own else (first.name,))))
+        vectors = (said if own else given).get(EMBEDDING)  # of a shared head: its encoder's
+        if calibration is not None and vectors is not None:
+            judged(_judged(card, calibration, vectors))
         return _spread(first, said[first.name], slices, shown)
 
     def takes_floats(self, card: Card) -> bool:
@@ -196,9 +202,9 @@ class _Asking:
         return self.ask(model, given, outputs, self.request_id, self.still_wanted)
 
 
-def _judged(card: Card, reference: Reference, vectors: NDArray[Any]) -> Oddity:
+def _judged(card: Card, calibration: Calibration, vectors: NDArray[Any]) -> Oddity:
     try:
-        return reference.oddity(vectors)
+        return replace(calibration.reference.oddity(vectors), calibration=calibration.sha256)
     except ValueError as unlike:
         raise ModelFailed(f"{card.name}: {unlike}") from unlike
 

@@ -37,7 +37,6 @@ from node.core.jobs import Finding, Job, MadeResult
 from node.core.ood import Oddity
 from node.core.results import (
     SR_FORMS,
-    Evaluation,
     Form,
     Origin,
     Predecessor,
@@ -49,7 +48,7 @@ from node.core.results import (
 )
 from node.core.states import Stage
 from node.core.volume import Volume, orientation, volume_for
-from node.errors import DestinationUnavailable, NotProcessable, ResultRejected, StoreUnavailable
+from node.errors import DestinationUnavailable, NotProcessable, OnHold, ResultRejected, StoreUnavailable
 from node.pipeline.concluding import Concluding, Reconsider
 from node.pipeline.delivery import Delivering
 from node.pipeline.forms import Choice, sent_to, to_make
@@ -103,6 +102,7 @@ class Work:
     device_serial_number: str
     asked: Mapping[str, frozenset[Form]] = field(default_factory=dict)  # forms of results, by destination or group
     reconsider: Reconsider = lambda _series, _version: 0  # asks the rules once more, with what a model found
+    objection: Callable[[str, int], str] = lambda _series, _version: ""  # why they would hold it, with what it found
 
     @property
     def choice(self) -> Choice:
@@ -151,12 +151,14 @@ class Work:
             if answer is None:
                 answer = self._infer(job, prepared, pixels)
                 inferred.keep(answer)
+            self._heed(job)
             said = self._concluding.conclude(job, prepared.card, prepared.volume, answer)
             if said is None:
                 raise JobGoneError
         with watch.measuring("encode"):
             self._enter(job, Stage.ENCODE)
-            origin = self._origin(job, prepared)
+            oddity = conclusions.oddity_of(self.database, job.id)  # whichever of its attempts asked the model
+            origin = self._origin(job, prepared, oddity)
             chosen = said.chosen(self.choice.of(job.destinations))
             made = encode(
                 prepared.volume,
@@ -165,7 +167,7 @@ class Work:
                 pixels.values,
                 origin,
                 forms=frozenset({Form.PLANAR}) if said.in_words else to_make(chosen),
-                evaluations=(*said.evaluations, *self._likeness(job)),
+                evaluations=(*said.evaluations, *((likeness(oddity),) if oddity else ())),
             )
             encoded = {str(form): to_bytes(ds) for form, ds in made.objects.items()}
         with watch.measuring("check"):
@@ -200,14 +202,9 @@ class Work:
 
     def _judged(self, job: Job, oddity: Oddity) -> None:
         """How unlike the usual ones the series is stands where rules read it, and they are asked once more."""
-        self._still_mine(job)
-        conclusions.keep_oddity(self.database, job, oddity, self.clock())
+        if not conclusions.keep_oddity(self.database, job, oddity, self.clock()):
+            raise JobGoneError
         self.reconsider(job.series_instance_uid, job.version)
-
-    def _likeness(self, job: Job) -> tuple[Evaluation, ...]:
-        """Of this job, whichever of its attempts asked the model."""
-        oddity = conclusions.oddity_of(self.database, job.id)
-        return (likeness(oddity),) if oddity else ()
 
     def _still_mine(self, job: Job) -> None:
         """Raises JobGoneError when somebody canceled the job, or took it from this attempt.
@@ -238,7 +235,17 @@ class Work:
             inputs_sha256=inputs_sha256({one.sop_instance_uid: one.sha256 for one in used}),
         )
 
-    def _origin(self, job: Job, prepared: Prepared) -> Origin:
+    def _heed(self, job: Job) -> None:
+        """Raises OnHold when a rule keeps what is so unlike the usual series for a person, who was not asked yet.
+
+        The labels are kept by then: whoever tries the job again lets it go, and the model is not asked anew.
+        """
+        if conclusions.oddity_of(self.database, job.id) is None or rows.was_held(self.database, job):
+            return
+        if why := self.objection(job.series_instance_uid, job.version):
+            raise OnHold(why)
+
+    def _origin(self, job: Job, prepared: Prepared, oddity: Oddity | None) -> Origin:
         return Origin(
             card=prepared.card,
             rule=job.rule,
@@ -249,6 +256,7 @@ class Work:
             volume_key=prepared.volume.key,
             result_version=job.version,
             supersedes=self._predecessors(job),
+            oddity=oddity,
         )
 
     def _predecessors(self, job: Job) -> tuple[Predecessor, ...]:

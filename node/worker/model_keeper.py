@@ -12,7 +12,9 @@ _CANARY_EVERY_S = 60.0
 
 
 class ModelKeeper(Loop):
-    """Asks the canaries at start, after every fault, and now and then; restarts an embedded server that died."""
+    """Asks the canaries at start, after every fault, and now and then; restarts an embedded server that died.
+
+    Takes up calibrations that were made anew."""
 
     def __init__(self, models: Models, clock: Callable[[], datetime], revive: Callable[[], None]) -> None:
         """`revive` starts a dead embedded server again; it does nothing otherwise."""
@@ -22,6 +24,7 @@ class ModelKeeper(Loop):
 
     def _step(self) -> float:
         self._revive()
+        self._models.look_for_calibrations()
         now = self._clock()
         due = self._asked is None or (now - self._asked).total_seconds() >= _CANARY_EVERY_S
         if due or self._models.faults():

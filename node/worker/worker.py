@@ -14,7 +14,7 @@ from node.adapters.database import jobs as rows
 from node.adapters.database.claims import Claimant, claim, claim_this, next_due
 from node.core.jobs import EVERY_NTH_BY_AGE, Candidate, Job, wait_before
 from node.core.states import JobState
-from node.errors import NodeError, NotProcessable, Permanent, Retryable, StoreUnavailable
+from node.errors import NodeError, NotProcessable, OnHold, Permanent, Retryable, StoreUnavailable
 from node.pipeline.work import JobGoneError, Work
 from node.worker.loop import LONGEST_SLEEP_S, Loop
 
@@ -99,6 +99,8 @@ class Worker(Loop):
             _log.info("job gone", job_id=job.id, reason="canceled, superseded, or taken over by another process")
         except NotProcessable as unfit:
             self._finish(job, JobState.NOT_PROCESSABLE, str(unfit))
+        except OnHold as kept:
+            self._finish(job, JobState.HELD, str(kept))
         except Permanent as final:
             self._finish(job, JobState.FAILED, str(final))
         except Retryable as later:

@@ -20,6 +20,17 @@ conclusion = Table(
     Column("at", Moment, nullable=False),
 )
 
+likeness = Table(
+    "likeness",
+    metadata,
+    # how unlike the usual series a job's volume was to its model, for ood.<model> and for whoever looks
+    Column("job_id", Integer, ForeignKey("job.id"), primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("percentile", Float, nullable=False),
+    Column("calibration", String(64), nullable=False),  # SHA-256 of calibration.npz
+    Column("at", Moment, nullable=False),
+)
+
 shown = Table(
     "shown",
     metadata,

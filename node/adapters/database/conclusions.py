@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from node.adapters.database.conclusion_tables import conclusion, shown
+from node.adapters.database.conclusion_tables import conclusion, likeness, shown
 from node.adapters.database.engine import Database
 from node.adapters.database.tables import job
 from node.core.jobs import Job
 from node.core.ood import Oddity
 from node.core.states import JobState
 
-OOD = "ood"  # the name under which a percentile stands, its score as the probability; no question may be called so
+OOD = "ood"  # the name under which a percentile stands; no question may be called so
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ def keep(database: Database, claimed: Job, found: Sequence[Found], now: datetime
         (conclusion.c.series_instance_uid == claimed.series_instance_uid)
         & (conclusion.c.version == claimed.version)
         & (conclusion.c.model == claimed.model)
-        & (conclusion.c.name != OOD)
     )
     rows = [
         {
@@ -58,9 +57,8 @@ def keep(database: Database, claimed: Job, found: Sequence[Found], now: datetime
         }
         for one in found
     ]
-    still = (job.c.id == claimed.id) & (job.c.claim == claimed.claim) & (job.c.state == JobState.IN_PROGRESS)
     with database.transaction() as connection:
-        if connection.execute(select(job.c.id).where(still).with_for_update()).first() is None:
+        if not _still_claimed(connection, claimed):
             return False
         connection.execute(delete(conclusion).where(mine))
         if rows:
@@ -68,35 +66,52 @@ def keep(database: Database, claimed: Job, found: Sequence[Found], now: datetime
     return True
 
 
-def keep_oddity(database: Database, claimed: Job, oddity: Oddity, now: datetime) -> None:
-    """Take the place of how unlike the usual ones this version of the series was to the model before."""
-    key = {
-        "series_instance_uid": claimed.series_instance_uid,
-        "version": claimed.version,
-        "model": claimed.model,
-        "name": OOD,
-    }
-    row = {"value": f"{oddity.percentile:g}", "probability": oddity.score, "job_id": claimed.id, "at": now}
+def _still_claimed(connection: Connection, claimed: Job) -> bool:
+    mine = (job.c.id == claimed.id) & (job.c.claim == claimed.claim) & (job.c.state == JobState.IN_PROGRESS)
+    return connection.execute(select(job.c.id).where(mine).with_for_update()).first() is not None
+
+
+def keep_oddity(database: Database, claimed: Job, oddity: Oddity, now: datetime) -> bool:
+    """Note how unlike the usual ones a job's volume is to its model. False when the job is another's."""
+    row = {"job_id": claimed.id, "score": oddity.score, "percentile": oddity.percentile}
     with database.transaction() as connection:
-        connection.execute(delete(conclusion).where(*(conclusion.c[name] == value for name, value in key.items())))
-        connection.execute(insert(conclusion), key | row)
+        if not _still_claimed(connection, claimed):
+            return False
+        connection.execute(delete(likeness).where(likeness.c.job_id == claimed.id))
+        connection.execute(insert(likeness), row | {"calibration": oddity.calibration, "at": now})
+    return True
 
 
 def oddity_of(database: Database, job_id: int) -> Oddity | None:
     """What `keep_oddity` kept for a job; None where its model has no calibration."""
-    mine = (conclusion.c.job_id == job_id) & (conclusion.c.name == OOD)
     with database.reading() as connection:
-        row = connection.execute(select(conclusion).where(mine)).first()
-        return Oddity(row.probability, float(row.value)) if row else None
+        return oddity_in(connection, job_id)
+
+
+def oddity_in(connection: Connection, job_id: int) -> Oddity | None:
+    """As `oddity_of`, within a transaction."""
+    row = connection.execute(select(likeness).where(likeness.c.job_id == job_id)).first()
+    return Oddity(row.score, row.percentile, row.calibration) if row else None
 
 
 def found(database: Database, series_instance_uid: str, version: int) -> Mapping[str, Mapping[str, str | float]]:
-    """Model → name → value, of this version of the series; under the name "ood" the percentile, a number."""
+    """Model → name → value, of this version of the series.
+
+    Under the name "ood" stands a percentile, a number: of several volumes that of the most unusual one.
+    """
     mine = (conclusion.c.series_instance_uid == series_instance_uid) & (conclusion.c.version == version)
+    judged = (
+        select(job.c.model, func.max(likeness.c.percentile).label("percentile"))
+        .join(job, likeness.c.job_id == job.c.id)
+        .where(job.c.series_instance_uid == series_instance_uid, job.c.version == version)
+        .group_by(job.c.model)
+    )
     made: dict[str, dict[str, str | float]] = defaultdict(dict)
     with database.reading() as connection:
         for row in connection.execute(select(conclusion).where(mine)):
-            made[row.model][row.name] = float(row.value) if row.name == OOD else row.value
+            made[row.model][row.name] = row.value
+        for row in connection.execute(judged):
+            made[row.model][OOD] = row.percentile
     return dict(made)
 
 

@@ -84,6 +84,14 @@ def mark_overdue(database: Database, now: datetime) -> int:
         return len(ids)
 
 
+def was_held(database: Database, of: Job) -> bool:
+    """Whether a job was held before: whoever tried it again has let it go."""
+    mine = (change.c.series_instance_uid == of.series_instance_uid) & (change.c.job_id == of.id)
+    with database.reading() as connection:
+        held = select(change.c.id).where(mine, change.c.state == JobState.HELD).limit(1)
+        return connection.execute(held).first() is not None
+
+
 def retry(database: Database, job_id: int, actor: str, now: datetime) -> bool:
     """Start a finished job again, with new deliveries for what was refused."""
     if not finish(database, job_id, JobState.SCHEDULED, "tried again on request", now, actor=actor):

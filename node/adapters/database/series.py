@@ -257,7 +257,7 @@ def _unchanged(seen: WaitingSeries) -> ColumnElement[bool]:
 def _supersede_open(connection: Connection, seen: WaitingSeries, now: datetime) -> None:
     """A job on an older version of the series need not be finished: its result would be replaced at once."""
     mine = (job.c.series_instance_uid == seen.series_instance_uid) & (job.c.version < seen.version)
-    for row in connection.execute(select(job.c.id).where(mine, job.c.state.in_(OPEN_JOBS))).all():
+    for row in connection.execute(select(job.c.id).where(mine, job.c.state.in_((*OPEN_JOBS, JobState.HELD)))).all():
         connection.execute(
             update(job)
             .where(job.c.id == row.id)

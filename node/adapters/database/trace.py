@@ -9,9 +9,11 @@ from datetime import datetime
 from sqlalchemy import Connection, func, or_, select
 
 from node.adapters.database import routing
+from node.adapters.database.conclusions import oddity_in
 from node.adapters.database.engine import Database
 from node.adapters.database.ledger import folded
 from node.adapters.database.tables import change, decision, delivery, job, receipt, result, series
+from node.core.ood import Oddity
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class JobLine:
     results: tuple[tuple[str, str], ...]  # kind, path relative to the results folder
     deliveries: tuple[tuple[str, str, str, str], ...]  # kind, destination, state, answer
     inputs: tuple[tuple[str, str], ...] = ()  # need, SeriesInstanceUID: of a rule that needs several series
+    likeness: Oddity | None = None  # how unlike the usual series; None: not judged
 
 
 @dataclass(frozen=True)
@@ -189,4 +192,5 @@ def _job(connection: Connection, job_id: int) -> JobLine:
         results=tuple((one.kind, one.path) for one in made),
         deliveries=tuple((one.kind, one.destination, one.state, one.answer) for one in sent),
         inputs=routing.inputs_of(connection, job_id),
+        likeness=oddity_in(connection, job_id),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import cast
 
@@ -18,7 +19,9 @@ from node.core.results.planes import Source
 _PROCESSING_ALGORITHM = Code("Newcode1", "99IHE", "Processing Algorithm")
 _ACQUISITION = codes.DCM.AcquisitionEquipment
 _SCANNER = ("Manufacturer", "InstitutionName", "StationName", "ManufacturerModelName", "DeviceSerialNumber")
-_MOST_SERIES = 10_000_000  # keeps SeriesNumber within an IS (PS3.5 6.2)
+_MOST_SERIES = 9_000  # of a source; keeps its part of SeriesNumber below _PLACES
+_PLACES = 100_000  # SeriesNumber has a place above this; 9999 of them fit into an IS (PS3.5 6.2)
+_LONG_STRING = 64  # characters of an LO (PS3.5 6.2)
 
 
 def short(text: str, length: int = 64) -> str:
@@ -41,20 +44,49 @@ def algorithm_parameters(origin: Origin) -> dict[str, str]:
         "rule_set_version": short(origin.rule_set_version),
         "volume": short(origin.volume_key),
         "result_version": str(origin.result_version),
+        **_likeness(origin),
     }
     return {name: value for name, value in known.items() if value}
 
 
+def _likeness(origin: Origin) -> dict[str, str]:
+    """By which reference a series was judged, and what came of it."""
+    found = origin.oddity
+    if found is None:
+        return {}
+    told = {"ood_score": f"{found.score:g}", "ood_percentile": f"{found.percentile:g}"}
+    return told | {"calibration_sha256": found.calibration}
+
+
 def series_number(source: Source, origin: Origin, offset: int) -> int:
-    """SeriesNumber of a result: away from the scanner's numbers, and next to those of the same source series."""
+    """SeriesNumber of a result: away from the scanner's numbers.
+
+    The last digit says the form, those before it the source series (9000 + 10 * its number); four digits before
+    these stand for model and volume; the next result of the same is one higher. A result does not know the others
+    of its series, so the four are drawn from a hash: two models get the same once in ten thousand.
+    """
     number = source.series_number or 0
-    return origin.series_number_base + 10 * (number if 0 < number < _MOST_SERIES else 0) + offset
+    own = origin.series_number_base + 10 * (number if 0 < number < _MOST_SERIES else 0) + offset
+    return own % _PLACES + _PLACES * _place(origin)
+
+
+def _place(origin: Origin) -> int:
+    """From 1 to 9999."""
+    named = "\x1f".join((origin.card.name, origin.card.version, origin.volume_key))
+    drawn = int.from_bytes(hashlib.sha256(named.encode()).digest()[:8], "big")
+    return 1 + (drawn + origin.result_version) % 9999
 
 
 def series_description(origin: Origin, kind: str) -> str:
-    """Series Description: kind, title of the model, volume key, and the version from the second result on."""
-    version = f"v{origin.result_version}" if origin.result_version > 1 else ""
-    return short(" ".join(part for part in (kind, origin.card.title, origin.volume_key, version) if part))
+    """Series Description: kind, title and version of the model, volume key, and from the second result on its number.
+
+    What tells results apart is never cut off: the title is what gives way.
+    """
+    again = f"result {origin.result_version}" if origin.result_version > 1 else ""
+    apart = [short(part, length) for part, length in ((origin.card.version, 12), (origin.volume_key, 24), (again, 12))]
+    end = " ".join(part for part in apart if part)
+    title = short(f"{kind} {origin.card.title}", _LONG_STRING - len(end) - 1)
+    return f"{title} {end}".strip()
 
 
 def software_versions(origin: Origin) -> tuple[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from node.core.card import Card
+from node.core.ood import Oddity
 
 MANUFACTURER = "mricore-node"
 
@@ -33,4 +34,5 @@ class Origin:
     supersedes: tuple[Predecessor, ...] = ()  # the SR documents of the result before, of every form there was
     series_number_base: int = 9000  # SeriesNumber is this + 10 * the source's, + 1 to 8 for the form
     institution: str | None = None
+    oddity: Oddity | None = None  # how unlike the usual series this one is to the model; None: not judged
     manufacturer: str = MANUFACTURER

@@ -43,6 +43,7 @@ def result_uid(role: str, source_series_uid: str, origin: Origin) -> str:
         origin.institution or "",
         str(origin.series_number_base),
         *(f"{one.series_instance_uid}/{one.sop_instance_uid}" for one in origin.supersedes),
+        *((str(origin.oddity),) if origin.oddity else ()),
     )
     return _from_digest(digest)
 

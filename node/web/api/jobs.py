@@ -42,6 +42,14 @@ class Delivered(BaseModel):
     answer: str
 
 
+class Likeness(BaseModel):
+    """How unlike the usual series of the site a job's volume is to its model."""
+
+    score: float
+    percentile: float  # 0 to 100, among the reference series
+    calibration: str  # SHA-256 of the file that holds the reference
+
+
 class Story(BaseModel):
     """One job and all that is known of it."""
 
@@ -58,6 +66,7 @@ class Story(BaseModel):
     seconds: dict[str, float]
     segments: list[dict[str, object]]
     results: list[str]  # kinds
+    likeness: Likeness | None  # null: not judged
     deliveries: list[Delivered]
     history: list[Happened]
 
@@ -156,6 +165,7 @@ def _story(found: jobs.Story) -> Story:
         seconds=dict(one.seconds),
         segments=[dict(segment) for segment in one.segments],
         results=[kind for kind, _ in one.results],
+        likeness=Likeness.model_validate(vars(one.likeness)) if one.likeness else None,
         deliveries=[
             Delivered(kind=kind, destination=to, state=state, answer=answer)
             for kind, to, state, answer in one.deliveries
