@@ -50,6 +50,14 @@ def test_a_classic_image_is_written_as_pydicom_writes_it() -> None:
     _demand_same(_read(mr_series()[0]))
 
 
+def test_what_was_looked_at_before_is_written_all_the_same() -> None:
+    ds = _read(mr_series(change={"FrameIncrementPointer": 0x00182002})[0])
+    untouched = model(_read(ds), f"{BASE}x/")
+    ds.decode()
+    for tag in ("00280103", "00280010", "00280009"):  # Pixel Representation, Rows, Frame Increment Pointer
+        assert model(ds, f"{BASE}x/")[tag] == untouched[tag]
+
+
 def test_functional_groups_are_written_as_pydicom_writes_them() -> None:
     _demand_same(_read(enhanced(rescale=[(1.5, -3.0)])))
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from node.core.results import Predecessor, Results, encode, inputs_sha256, to_bytes
+from node.core.card import Encoding
+from node.core.results import Form, Predecessor, Results, encode, inputs_sha256, to_bytes
 from node.core.results.moment import UNKNOWN, moment_of
 from tests.results import card, letter_l, origin, volume_of
 from tests.synthetic import Grid, enhanced, mr_series
@@ -27,19 +28,29 @@ def result(order: str = "ascending", kind: str = "classic", **changes: Any) -> R
     return encode(volume, sources, labels, labels.astype(np.float32), origin(card(2), sources, **changes))
 
 
+def every_form(kind: str) -> Results:
+    sources = [enhanced(Grid(slices=5))] if kind == "enhanced" else mr_series(Grid(slices=5))
+    volume = volume_of(sources)
+    labels = letter_l(volume).astype(np.uint8)
+    made = origin(card(2, Encoding.LABELMAP), sources)
+    result = encode(volume, sources, labels, labels.astype(np.float32), made, forms=list(Form))
+    assert set(result.objects) == set(Form)
+    return result
+
+
 def digest(made: Results) -> str:
-    return hashlib.sha256(to_bytes(made.seg) + to_bytes(made.sr)).hexdigest()
+    return hashlib.sha256(b"".join(to_bytes(one) for one in made.objects.values())).hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["classic", "enhanced"])
-def test_two_processes_write_the_same_bytes(kind: str) -> None:
-    script = f"from tests.core.test_results_bytes import digest, result; print(digest(result(kind={kind!r})))"
+def test_two_processes_write_the_same_bytes_in_every_form(kind: str) -> None:
+    script = f"from tests.core.test_results_bytes import digest, every_form; print(digest(every_form({kind!r})))"
     root = Path(__file__).resolve().parents[2]
     said = {
         subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, check=True, text=True).stdout
         for _ in range(2)
     }
-    assert said == {digest(result(kind=kind)) + "\n"}
+    assert said == {digest(every_form(kind)) + "\n"}
 
 
 def test_the_order_of_arrival_does_not_matter() -> None:
@@ -70,6 +81,48 @@ def test_whatever_changes_the_content_changes_every_uid(change: dict[str, Any]) 
     for old, new in ((before.seg, after.seg), (before.sr, after.sr)):
         assert old.SOPInstanceUID != new.SOPInstanceUID
         assert old.SeriesInstanceUID != new.SeriesInstanceUID
+
+
+SIBLINGS: list[dict[str, Any]] = [
+    {},
+    {"result_version": 2},
+    {"result_version": 3},
+    {"volume_key": "EchoTime=6.3"},
+    {"volume_key": "EchoTime=31.6"},
+    {"volume_key": "EchoTime=31.6", "result_version": 2},
+    {"card": replace(card(2), name="other_model", title="Other model")},
+    {"card": replace(card(2), version="2.0.0")},
+    {"card": replace(card(2), version="2.0.0"), "result_version": 2},
+    {"card": replace(card(2), version="2.0.0"), "volume_key": "EchoTime=6.3"},
+]
+
+
+def test_results_of_one_series_have_series_numbers_and_descriptions_of_their_own() -> None:
+    made = [one for change in SIBLINGS for one in result(**change).objects.values()]
+    assert len({int(one.SeriesNumber) for one in made}) == len(made)
+    assert len({str(one.SeriesDescription) for one in made}) == len(made)
+    assert all(0 < one.SeriesNumber < 2**31 for one in made)
+
+
+def test_the_forms_of_one_result_are_told_apart_as_well() -> None:
+    made = every_form("classic").objects.values()
+    assert len({int(one.SeriesNumber) for one in made}) == len({one.SeriesDescription for one in made}) == len(Form)
+
+
+@pytest.mark.parametrize("number", [1, 401, 8999, 9000, 2**31 - 1])
+def test_whatever_the_number_of_the_source_that_of_the_result_is_legal(number: int) -> None:
+    sources = mr_series(Grid(slices=3), change={"SeriesNumber": number})
+    volume = volume_of(sources)
+    labels = letter_l(volume).astype(np.uint8)
+    seg = encode(volume, sources, labels, labels.astype(np.float32), origin(card(2), sources)).seg
+    assert number < seg.SeriesNumber < 2**31 or number == 2**31 - 1
+
+
+def test_a_long_title_does_not_cut_off_what_tells_results_apart() -> None:
+    long = replace(card(2), title="A model with a title that is as long as a title of a model can be, and longer")
+    said = [result(card=long, result_version=version).seg.SeriesDescription for version in (1, 2, 3)]
+    assert len(set(said)) == len(said)
+    assert all(len(one) <= 64 for one in said)
 
 
 def test_inputs_are_told_apart_by_their_content_and_not_by_their_order() -> None:

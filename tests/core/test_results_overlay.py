@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from node.core.card import Encoding
-from node.core.results import Form, Origin, encode, to_bytes
+from node.core.results import Form, Origin, encode, to_bytes, verify
 from node.core.results.overlay import rgb
 from node.core.volume import Volume
 from tests.results import card, letter_l, origin, values_of, volume_of
@@ -59,6 +59,18 @@ def test_where_nothing_was_found_the_middle_slice_is_grey() -> None:
     capture, _ = shown(mr_series(GRID), found=False)
     assert capture.NumberOfFrames == 1
     assert (np.ptp(capture.pixel_array, axis=-1) == 0).all()
+
+
+@pytest.mark.parametrize("slices", [89, 90, 184])
+def test_viewers_do_not_take_many_slices_for_a_video(slices: int) -> None:
+    sources = mr_series(Grid(slices=slices, rows=6, columns=5, slice_spacing=1.0))
+    volume = volume_of(sources)
+    labels, model = np.zeros((slices, 6, 5), np.uint8), card(1)
+    labels[:, 2:4, 1:3] = 1
+    made = overlay(volume, sources, labels, values_of(volume, sources), origin(model, sources))
+    assert made.NumberOfFrames == len(set(made.FrameLabelVector)) == 89
+    assert (made.FrameLabelVector[0], made.FrameLabelVector[-1]) == ("Slice 1", f"Slice {slices}")
+    assert verify(to_bytes(made), sources, volume, labels, model) == ()
 
 
 def test_the_same_inputs_give_the_same_bytes_and_the_seg_has_another_series() -> None:

@@ -92,7 +92,7 @@ class _Writer:
             return {"vr": vr}
         if not isinstance(value, bytes):  # pydicom converted it already: SpecificCharacterSet, for one
             parts = [value] if isinstance(value, str) or not isinstance(value, Sequence) else list(value)
-            return {"vr": vr, "Value": [str(part) for part in parts]}
+            return {"vr": vr, "Value": [_read(vr, part) for part in parts]}
         if vr in _BINARY:
             return self._binary(vr, value, path, little=little)
         if vr in _NUMBERS or vr == "AT":
@@ -127,6 +127,13 @@ class _Writer:
         parts = [part.strip(" \0") for part in text.split("\\")][:_MOST_VALUES]
         read = _READ.get(vr, _plain)
         return _with(vr, [read(part) if part else None for part in parts])
+
+
+def _read(vr: str, value: Any) -> str | int | float:
+    """A value that pydicom has converted, as JSON writes it (PS3.18 F.2.3)."""
+    if vr == "AT":
+        return f"{int(value):08X}"
+    return value if vr in _NUMBERS and isinstance(value, int | float) else str(value)
 
 
 def _vr(ds: Dataset, tag: BaseTag, element: DataElement | RawDataElement) -> str:

@@ -1,9 +1,10 @@
 """The findings as colour pictures, for viewers that show neither SEG nor SR: a series of Secondary Captures.
 
 One Multi-frame True Color Secondary Capture image (PS3.3 A.8.4) has one frame per slice on which something was found,
-or the middle slice where nothing was: the source in grey, the segments in their colours over it. Frames are labelled
-with the slice's number, from 1 in volume order (Frame Label Vector, PS3.3 C.8.6.4). A capture has no position in the
-patient: it is to be looked at, not measured on.
+or the middle slice where nothing was: the source in grey, the segments in their colours over it. Of more than 89 such
+slices it has 89 at even steps, since OHIF takes a longer capture for a video. Frames are labelled with the slice's
+number, from 1 in volume order (Frame Label Vector, PS3.3 C.8.6.4). A capture has no position in the patient: it is to
+be looked at, not measured on.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from node.core.results.uids import result_uid
 from node.core.volume import Volume
 
 _SERIES_OFFSET = 6
+_MOST_FRAMES = 89  # with more, OHIF's viewport stays black
 _OPACITY = 0.4  # of a segment over the image
 _WINDOW = (1.0, 99.5)  # percentiles of the volume that become black and white
 _D50 = np.array([0.9642, 1.0, 0.8249])  # white of the PCS in which CIELab colours are given (PS3.3 C.10.7.1.1)
@@ -76,6 +78,8 @@ def _add_pixels(out: Dataset, volume: Volume, frames: Colors, names: list[str]) 
 def _shown(labels: Labels) -> list[int]:
     """Indices of the slices that hold something, else of the middle one."""
     found = np.flatnonzero(np.asarray(labels.any(axis=(1, 2))))
+    if len(found) > _MOST_FRAMES:
+        found = found[np.linspace(0, len(found) - 1, _MOST_FRAMES).round().astype(int)]
     return [int(index) for index in found] or [len(labels) // 2]
 
 

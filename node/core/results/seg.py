@@ -66,6 +66,10 @@ _MOST_PROBABLE = 255  # Maximum Fractional Value
 _Frames = Sequence[tuple[int, int]]  # of each frame the segment number, 1 in a label map, and the index of its slice
 
 
+def _named(encoding: _Encoding) -> str:
+    return "SEG" if encoding is _BINARY else f"SEG {encoding.type.value.lower()}"
+
+
 def seg_uid(source: Source, origin: Origin) -> str:
     """SOP Instance UID of the BINARY Segmentation."""
     return result_uid(_BINARY.role, source.series_instance_uid, origin)
@@ -170,7 +174,7 @@ def _described(
         content_label="SEGMENTATION",
         content_description=short(f"{origin.card.name} {origin.card.version}, not verified by a person"),
         content_creator_name=f"{short(origin.manufacturer, 60)}^AI",  # Type 2; the form of a person's name
-        series_description=series_description(origin, "SEG"),
+        series_description=series_description(origin, _named(encoding)),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set=CHARACTER_SET,
         max_fractional_value=_MOST_PROBABLE,

@@ -73,7 +73,7 @@ def build_sr(
         is_final=False,
         is_verified=False,
         previous_versions=_predecessors(source, origin, form),
-        series_description=series_description(origin, "SR"),
+        series_description=series_description(origin, "SR" if form is Form.PLANAR else "SR of segments"),
         specific_character_set=CHARACTER_SET,
     )
     out = complete(made, source, origin, moment)
