@@ -29,6 +29,16 @@ _WITHIN = PurePosixPath("package/dist")
 # Inference in the browser, whole-slide images, and a worker that would keep an old viewer after an update.
 _LEFT_OUT = ("ort/", "dicom-microscopy-viewer/", "sw.js", "init-service-worker.js", "app-config.js", "google.js")
 _COMPRESSED = frozenset({".js", ".css", ".html", ".json", ".svg", ".wasm", ".ico"})
+# Along a row one steps by the distance of columns (PS3.3 10.7.1.3). Its steps between pixels and the patient have it
+# the other way round: an outline of an SR lies beside what it outlines wherever pixels are not square.
+_MENDED = {
+    "rowCosines, rowPixelSpacing * (imageCoords[0]": "rowCosines, columnPixelSpacing * (imageCoords[0]",
+    "columnCosines, columnPixelSpacing * (imageCoords[1]": "columnCosines, rowPixelSpacing * (imageCoords[1]",
+    "columnCosines, -columnPixelSpacing / 2": "columnCosines, -rowPixelSpacing / 2",
+    "rowCosines, -rowPixelSpacing / 2": "rowCosines, -columnPixelSpacing / 2",
+    "rowDistance / rowPixelSpacing": "rowDistance / columnPixelSpacing",
+    "columnDistance / columnPixelSpacing": "columnDistance / rowPixelSpacing",
+}
 _MOST_FILES, _MOST_BYTES = 5000, 1 << 30
 _FETCH_S = 900.0
 _CURE = "On a machine with a network: npm pack {}@{}. Bring the file here and give it with --from"
@@ -131,6 +141,8 @@ def _moved(path: PurePosixPath, content: bytes, below: str) -> bytes:
         return content
     text = content.decode("utf-8")
     if path.suffix == ".js":
+        for wrong, right in _MENDED.items():
+            text = text.replace(wrong, right)
         return text.replace('__webpack_require__.p = "/"', f'__webpack_require__.p = "{below}"').encode()
     if path.suffix == ".css":
         return re.sub(r"url\(/(?!/)", f"url({below}", text).encode()
