@@ -1,7 +1,7 @@
 """The planes of a volume as images, and the references back to the images that they really are.
 
 highdicom takes its geometry and Patient attributes from source images, and refuses or misreads many real ones:
-per-frame geometry of Enhanced MR, private SOP classes, illegal dates. So it is given one plain MR image per slice,
+per-frame geometry of Enhanced MR, private SOP classes, illegal dates. So it is given one plain MR image,
 made from the Volume and the inherited attributes alone. Such a stand-in never leaves this room: `references`
 says what a result must point to in its place.
 """
@@ -53,10 +53,17 @@ def source_of(volume: Volume, headers: Sequence[Dataset]) -> Source:
     )
 
 
-def stand_ins(volume: Volume, source: Source) -> list[Dataset]:
-    """One plain MR image header per slice, in volume order."""
-    grid = _grid(volume, source)
-    return [_stand_in(grid, index, plane.position) for index, plane in enumerate(volume.slices)]
+def stand_in(volume: Volume, source: Source, index: int) -> Dataset:
+    """The plain MR image header of one slice."""
+    image = _grid(volume, source)
+    image.SOPInstanceUID = f"2.25.{index + 1}"
+    image.ImagePositionPatient = _decimals(volume.slices[index].position)
+    return image
+
+
+def position_text(volume: Volume, index: int) -> str:
+    """Image Position (Patient) of one slice as it is written."""
+    return "\\".join(str(number) for number in _decimals(volume.slices[index].position))
 
 
 def slice_thickness(volume: Volume, source: Source) -> float | None:
@@ -127,14 +134,6 @@ def _grid(volume: Volume, source: Source) -> Dataset:
     image.SliceThickness = None if thickness is None else _decimals([thickness])[0]
     if volume.slice_spacing > 0:
         image.SpacingBetweenSlices = _decimals([volume.slice_spacing])[0]
-    return image
-
-
-def _stand_in(grid: Dataset, index: int, position: Sequence[float]) -> Dataset:
-    image = Dataset()
-    image.update(grid)
-    image.SOPInstanceUID = f"2.25.{index + 1}"
-    image.ImagePositionPatient = _decimals(position)
     return image
 
 

@@ -9,8 +9,8 @@ Geometry is that of the Volume. Every frame names the one source image, or sourc
 Where nothing at all was found, each segment has one empty frame on the middle slice: an image must have a frame
 (Number of Frames, PS3.3 C.7.6.6), and readers then know what was looked for and where.
 
-highdicom describes the frames and is told of each only whether it holds anything: it is given images of one pixel.
-The pixels are packed here, which takes a fraction of the time.
+highdicom describes the segments, of which it is given one plane of one pixel. The pixels are packed here, and
+what is said of each frame is in `seg_frames`: both take a fraction of the time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence as Items
-from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from node.core.card import Encoding
+from node.core.results import encoded
 from node.core.results.equipment import (
     algorithm_parameters,
     coded,
@@ -42,12 +41,10 @@ from node.core.results.equipment import (
 from node.core.results.hygiene import CHARACTER_SET
 from node.core.results.labels import Labels, Mask, mask_of, without_overlap
 from node.core.results.origin import Origin
-from node.core.results.planes import Source, instance_references, lossy, slice_references, stand_ins
+from node.core.results.planes import Source, lossy, stand_in
+from node.core.results.seg_frames import Frames, describe_frames, frames_of
 from node.core.results.uids import result_uid
 from node.core.volume import Volume
-
-_DERIVATION = codes.DCM.Segmentation
-_PURPOSE = codes.DCM.SourceImageForImageProcessingOperation
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,6 @@ _BINARY = _Encoding(hd.seg.SegmentationTypeValues.BINARY, "seg", 1)
 _LABELMAP = _Encoding(hd.seg.SegmentationTypeValues.LABELMAP, "seg labelmap", 4)
 _FRACTIONAL = _Encoding(hd.seg.SegmentationTypeValues.FRACTIONAL, "seg fractional", 5)
 _MOST_PROBABLE = 255  # Maximum Fractional Value
-_Frames = Sequence[tuple[int, int]]  # of each frame the segment number, 1 in a label map, and the index of its slice
 
 
 def _named(encoding: _Encoding) -> str:
@@ -97,7 +93,7 @@ def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, mo
     present = np.array([[mask_of(plane, number, encoding).any() for number in numbers] for plane in labels])
     out, frames = _described(volume, source, present, _BINARY, origin, moment)
     out.SegmentsOverlap = "NO" if without_overlap(labels, origin.card) is not None else "YES"
-    out.PixelData = _even(_packed([(labels[plane], number) for number, plane in frames], encoding))
+    _fill(out, _packed([(labels[plane], number) for number, plane in frames], encoding))
     return out
 
 
@@ -119,7 +115,8 @@ def build_labelmap(volume: Volume, source: Source, labels: Labels, origin: Origi
         return None
     present = np.asarray(numbers.any(axis=(1, 2)))[:, np.newaxis]
     out, frames = _described(volume, source, present, _LABELMAP, origin, moment)
-    out.PixelData = _even(numbers[[plane for _, plane in frames]].tobytes())
+    _fill(out, numbers[[plane for _, plane in frames]].tobytes())
+    out["PixelPaddingValue"].VR = "US"  # as Pixel Representation says (PS3.3 C.7.5.1.1.2)
     # Viewers count the items to find a segment's colour: the background, which has no colour, comes last
     out.SegmentSequence = sorted(out.SegmentSequence, key=lambda item: (item.SegmentNumber == 0, item.SegmentNumber))
     return out
@@ -144,23 +141,24 @@ def build_fractional(
         of_segments = [np.rint(one * np.float32(_MOST_PROBABLE)).astype(np.uint8) for one in probabilities]
     present = np.array([one.any(axis=(1, 2)) for one in of_segments]).T
     out, frames = _described(volume, source, present, _FRACTIONAL, origin, moment)
+    # Segments that share a slice may share voxels with a part of their probability each
+    out.SegmentsOverlap = "YES" if (present.sum(axis=1) > 1).any() else "NO"
     out.SegmentationFractionalType = "OCCUPANCY" if probabilities is None else "PROBABILITY"
-    out.PixelData = _even(b"".join(of_segments[segment - 1][plane].tobytes() for segment, plane in frames))
+    _fill(out, b"".join(of_segments[segment - 1][plane].tobytes() for segment, plane in frames))
     return out
 
 
 def _described(
     volume: Volume, source: Source, present: Mask, encoding: _Encoding, origin: Origin, moment: datetime
-) -> tuple[Dataset, _Frames]:
+) -> tuple[Dataset, Frames]:
     """A Segmentation without pixels, and its frames; `present` (slices, segments) says what there is to show."""
-    shown = _shown(present)
-    images = stand_ins(volume, source)[shown]
-    for image in images:
-        image.Rows = image.Columns = 1
-    dots = present[shown].astype(np.uint8)[:, np.newaxis, np.newaxis]
+    frames = frames_of(present)
+    image = stand_in(volume, source, frames[0][1])
+    image.Rows = image.Columns = 1
+    dots = np.ones((1, 1, 1) if encoding is _LABELMAP else (1, 1, 1, present.shape[1]), np.uint8)
     made = hd.seg.Segmentation(
-        source_images=images,
-        pixel_array=dots[..., 0] if encoding is _LABELMAP else dots,
+        source_images=[image],
+        pixel_array=dots,
         segmentation_type=encoding.type,
         segment_descriptions=_descriptions(source, origin),
         series_instance_uid=result_uid(f"{encoding.role} series", source.series_instance_uid, origin),
@@ -178,34 +176,15 @@ def _described(
         transfer_syntax_uid=ExplicitVRLittleEndian,
         specific_character_set=CHARACTER_SET,
         max_fractional_value=_MOST_PROBABLE,
-        omit_empty_frames=bool(present.any()),
     )
     out = complete(made, source, origin, moment)
     out.Rows, out.Columns = volume.rows, volume.columns
     _name_dimensions(out, result_uid("dimensions", source.series_instance_uid, origin))
-    frames = [(_segment(frame), _plane(frame)) for frame in out.PerFrameFunctionalGroupsSequence]
-    _refer_to_sources(out, volume, source, frames)
+    _refer_to_sources(out, source)
+    describe_frames(out, volume, frames, labelmap=encoding is _LABELMAP)
     for keyword, value in lossy(source).items():
         setattr(out, keyword, value)
     return out, frames
-
-
-def _shown(present: Mask) -> slice:
-    """The slices that highdicom is given: all, or the middle one when there is nothing to show on any."""
-    middle = len(present) // 2
-    return slice(None) if present.any() else slice(middle, middle + 1)
-
-
-def _segment(frame: Dataset) -> int:
-    if "SegmentIdentificationSequence" not in frame:
-        return 1
-    return int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-
-
-def _plane(frame: Dataset) -> int:
-    """The index of the slice: stand-ins are numbered by it, from 1."""
-    image = frame.DerivationImageSequence[0].SourceImageSequence[0]
-    return int(image.ReferencedSOPInstanceUID.removeprefix("2.25.")) - 1
 
 
 def _descriptions(source: Source, origin: Origin) -> list[hd.seg.SegmentDescription]:
@@ -233,9 +212,9 @@ def _descriptions(source: Source, origin: Origin) -> list[hd.seg.SegmentDescript
     ]
 
 
-def _even(pixels: bytes) -> bytes:
-    """Pixel data of an even length, ended with 00H if need be (PS3.5 8.1.1)."""
-    return pixels + b"\0" * (len(pixels) % 2)
+def _fill(seg: Dataset, pixels: bytes) -> None:
+    """Pixels of eight bits or less are OB in Explicit VR, ended with 00H if need be (PS3.5 8.1.1, 8.2)."""
+    seg.add(DataElement("PixelData", "OB", pixels + b"\0" if len(pixels) % 2 else pixels))
 
 
 def _name_dimensions(seg: Dataset, uid: str) -> None:
@@ -244,23 +223,13 @@ def _name_dimensions(seg: Dataset, uid: str) -> None:
         item.DimensionOrganizationUID = uid
 
 
-def _refer_to_sources(seg: Dataset, volume: Volume, source: Source, frames: _Frames) -> None:
-    """Name the true source images where highdicom has named the stand-ins."""
-    instances = instance_references(source)
-    series = Dataset()
-    series.SeriesInstanceUID, series.ReferencedInstanceSequence = source.series_instance_uid, instances
-    seg.ReferencedSeriesSequence, seg.SourceImageSequence = [series], instances
-    references = slice_references(volume)
-    derived = {plane: _derivation(references[plane]) for plane in sorted({plane for _, plane in frames})}
-    for frame, (_, plane) in zip(seg.PerFrameFunctionalGroupsSequence, frames, strict=True):
-        frame["DerivationImageSequence"] = derived[plane]
-
-
-def _derivation(reference: Dataset) -> DataElement:
-    """Derivation Image Sequence of the frames on one slice; the frames of several segments share it."""
-    reference.PurposeOfReferenceCodeSequence = [hd.sr.CodedConcept.from_code(_PURPOSE)]
-    reference.SpatialLocationsPreserved = "YES"
-    item = Dataset()
-    item.SourceImageSequence = [reference]
-    item.DerivationCodeSequence = [hd.sr.CodedConcept.from_code(_DERIVATION)]
-    return DataElement("DerivationImageSequence", "SQ", Items([item]))
+def _refer_to_sources(seg: Dataset, source: Source) -> None:
+    """Name the true source images where highdicom has named the stand-in."""
+    images = [encoded.reference(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in source.headers]
+    instances = encoded.sequence("ReferencedInstanceSequence", *images)
+    series = instances + encoded.element("SeriesInstanceUID", source.series_instance_uid)
+    for element in (
+        encoded.undecoded("ReferencedSeriesSequence", [series]),
+        encoded.undecoded("SourceImageSequence", images),
+    ):
+        seg[element.tag] = element

@@ -20,12 +20,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import highdicom as hd
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from node.core.card import Code
 from node.core.forms import Form
+from node.core.results import encoded
 from node.core.results.equipment import coded, complete, series_description, series_number, short, software_versions
 from node.core.results.evaluation import Evaluation
 from node.core.results.groups import Measured, group, grouped
@@ -59,7 +61,7 @@ def build_sr(
     Raises ValueError for an evaluation of a segment that is not one of the findings.
     """
     made = hd.sr.Comprehensive3DSR(
-        evidence=_evidence(source, origin),
+        evidence=_evidence(source, findings, origin),
         content=_report(source, findings, origin, form, evaluations),
         series_instance_uid=result_uid(f"{_ROLES[form]} series", source.series_instance_uid, origin),
         series_number=series_number(source, origin, _SERIES_OFFSETS[form]),
@@ -77,28 +79,41 @@ def build_sr(
         specific_character_set=CHARACTER_SET,
     )
     out = complete(made, source, origin, moment)
-    if form is Form.PLANAR:
-        _forget_seg(out, source, origin)
+    refer_to = _evidence_of(source, origin, form)
+    out[refer_to.tag] = refer_to
     return out
 
 
-def _evidence(source: Source, origin: Origin) -> list[Dataset]:
-    """What the evidence sequences (PS3.3 C.17.2.3) say of: the SEG and the source images.
+def _evidence(source: Source, findings: Sequence[Measured], origin: Origin) -> list[Dataset]:
+    """What highdicom must know of the instances that the content refers to.
 
-    highdicom copies the Patient and Study attributes of the first, and must know its SOP class.
+    It copies the Patient and Study attributes of the first, and must know its SOP class.
     """
     seg = Dataset()
     seg.update(source.inherited.header)
     seg.update(_item(source, seg_series_uid(source, origin), SegmentationStorage, seg_uid(source, origin)))
-    series = source.series_instance_uid
-    return [seg, *(_item(source, series, str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in source.headers)]
+    drawn_on = {found.drawn.image.ReferencedSOPInstanceUID for found in findings if found.drawn is not None}
+    series, headers = source.series_instance_uid, (one for one in source.headers if one.SOPInstanceUID in drawn_on)
+    return [seg, *(_item(source, series, str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in headers)]
 
 
-def _forget_seg(sr: Dataset, source: Source, origin: Origin) -> None:
-    """The planar form does not refer to the SEG, and goes where there is none."""
-    seg = seg_series_uid(source, origin)
-    for study in sr.CurrentRequestedProcedureEvidenceSequence:
-        study.ReferencedSeriesSequence = [one for one in study.ReferencedSeriesSequence if one.SeriesInstanceUID != seg]
+def _evidence_of(source: Source, origin: Origin, form: Form) -> RawDataElement:
+    """Current Requested Procedure Evidence (PS3.3 C.17.2.3): all source images, and the SEG.
+
+    The planar form does not refer to the SEG, and goes where there is none.
+    """
+    images = [(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in source.headers]
+    seen = [(source.series_instance_uid, images)]
+    if form is Form.SEGMENT:
+        seen.insert(0, (seg_series_uid(source, origin), [(SegmentationStorage, seg_uid(source, origin))]))
+    series = [
+        encoded.sequence("ReferencedSOPSequence", *(encoded.reference(*one) for one in instances))
+        + encoded.element("SeriesInstanceUID", uid)
+        for uid, instances in seen
+    ]
+    study = encoded.sequence("ReferencedSeriesSequence", *series)
+    study += encoded.element("StudyInstanceUID", source.study_instance_uid)
+    return encoded.undecoded("CurrentRequestedProcedureEvidenceSequence", [study])
 
 
 def _item(source: Source, series_instance_uid: str, sop_class_uid: str, sop_instance_uid: str) -> Dataset:
