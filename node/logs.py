@@ -9,19 +9,20 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_ALLOWED = frozenset(
+ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "exc_info", "exception",
         "association", "called_ae", "calling_ae", "channel", "destination", "evidence", "fault", "files", "host",
-        "instances", "job_id", "jobs", "loop", "model", "port", "reason", "rule", "seconds", "series_instance_uid",
-        "size", "sop_instance_uid", "stage", "state", "study_instance_uid", "url", "version",
+        "instances", "job_id", "jobs", "loop", "model", "port", "reason", "rule", "seconds", "series",
+        "series_instance_uid", "size", "sop_instance_uid", "stage", "state", "study_instance_uid", "transaction_uid",
+        "url", "version",
     }
 )  # fmt: skip
 
 
 def only_known_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop every key that is not on the list, so that a careless line shows a gap and never a name."""
-    return {key: value for key, value in event.items() if key in _ALLOWED}
+    return {key: value for key, value in event.items() if key in ALLOWED}
 
 
 def configure(*, verbose: bool, stream: TextIO = sys.stderr) -> None:

@@ -67,6 +67,6 @@ class Concluding:
         if not conclusions.keep(self.database, job, found, self.clock()):
             return None
         if found and (added := self.reconsider(job.series_instance_uid, job.version)):
-            _log.info("rules asked once more", job=job.id, model=card.name, jobs=added)
+            _log.info("rules asked once more", job_id=job.id, model=card.name, jobs=added)
         nothing = np.zeros((len(volume.slices), volume.rows, volume.columns), np.uint8)
         return Said(nothing, evaluations(concluded), in_words=True)

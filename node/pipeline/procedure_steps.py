@@ -44,4 +44,4 @@ class ProcedureSteps:
 
     def _tell(self, what: str, uid: str, step: Step, refused: Fault | None) -> None:
         reason = refused.sentence if refused else ""
-        _log.info("procedure step", what=what, sop_instance_uid=uid, state=step.state, reason=reason)
+        _log.info(f"procedure step {what}", sop_instance_uid=uid, state=step.state, reason=reason)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import structlog
 
+from node import logs
 from node.logs import configure
 
 
@@ -33,6 +36,20 @@ def test_a_key_that_is_not_on_the_list_is_dropped(stream: StringIO, key: str) ->
     structlog.get_logger("test").warning("careless", **{key: "Doe^Jane"})
     assert "Doe" not in stream.getvalue()
     assert "careless" in stream.getvalue()
+
+
+def test_no_line_of_the_node_has_a_key_that_would_be_dropped() -> None:
+    said = {"debug", "info", "warning", "error", "exception", "critical"}
+    node = Path(logs.__file__).parent
+    dropped = [
+        f"{file.relative_to(node)}:{call.lineno}: {keyword.arg}"
+        for file in node.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in said
+        for keyword in call.keywords
+        if keyword.arg not in logs.ALLOWED
+    ]
+    assert dropped == []
 
 
 def test_a_traceback_shows_no_local_variables(stream: StringIO) -> None:
