@@ -3,7 +3,7 @@
     python -m benchmarks.encode [--slices 200] [--matrix 512] [--rounds 3]
 
 Five segments on one volume. Ours builds the BINARY SEG and the SR and writes both; highdicom builds the same SEG from
-the whole label map and writes it (an SR by highdicom is in ours as well, so ours does more); dcmqi's itkimage2segimage
+the whole label map and writes it (ours measures and makes an SR as well, so it does more); dcmqi's itkimage2segimage
 reads the headers and a label map and writes a SEG. Each program runs once before it is measured. dcmqi is taken from
 $VALIDATORS/bin, or ~/.cache/dicom-validators/bin, and left out where it is not.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
 import os
 import resource
 import statistics
@@ -22,6 +23,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +50,11 @@ class Case:
     volume: Volume
     labels: NDArray[np.uint8]
     values: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
+    probabilities: NDArray[np.float32] | None
     folder: Path
 
 
-def make_case(slices: int, matrix: int, folder: Path) -> Case:
+def make_case(slices: int, matrix: int, folder: Path, *, probabilities: bool) -> Case:
     """Five ellipsoids that do not overlap: a large one, and four within the quarters of what is left of it."""
     sources = mr_series(Grid(slices=slices, rows=matrix, columns=matrix, pixel_spacing=(0.5, 0.5), slice_spacing=1.0))
     z, y, x = np.ogrid[-1 : 1 : slices * 1j, -1 : 1 : matrix * 1j, -1 : 1 : matrix * 1j]
@@ -63,17 +65,25 @@ def make_case(slices: int, matrix: int, folder: Path) -> Case:
     (folder / "dicom").mkdir()
     for number, source in enumerate(sources):
         (folder / "dicom" / f"{number:04d}.dcm").write_bytes(file_of(source))
-    probabilities = np.empty((5, *labels.shape), np.float32)
-    for number, one in enumerate(probabilities, 1):
+    likely = _probabilities(labels) if probabilities else None
+    return Case(sources, volume_of(sources), labels, values, likely, folder)
+
+
+def _probabilities(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    made = np.empty((5, *labels.shape), np.float32)
+    for number, one in enumerate(made, 1):
         one[:] = np.where(labels == number, np.float32(0.7), np.float32(0))
-    return Case(sources, volume_of(sources), labels, values, probabilities, folder)
+    return made
 
 
 def ours(case: Case) -> None:
-    """BINARY SEG and SR, written."""
+    """BINARY SEG and SR, written and on the disk."""
     made = _encoded(case, Form.BINARY, Form.PLANAR)
-    (case.folder / "seg.dcm").write_bytes(to_bytes(made.seg))
-    (case.folder / "sr.dcm").write_bytes(to_bytes(made.sr))
+    for name, ds in (("seg.dcm", made.seg), ("sr.dcm", made.sr)):
+        with (case.folder / name).open("wb") as file:
+            file.write(to_bytes(ds))
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def labelmap(case: Case) -> None:
@@ -126,7 +136,7 @@ def highdicoms(case: Case) -> None:
 def dcmqis(case: Case) -> None:
     """BINARY SEG by itkimage2segimage, from files."""
     _write_nifti(case)
-    command = [DCMQI, "--inputImageList", "labels.nii.gz", "--inputDICOMDirectory", "dicom", "--outputDICOM"]
+    command = [str(DCMQI), "--inputImageList", "labels.nii.gz", "--inputDICOMDirectory", "dicom", "--outputDICOM"]
     subprocess.run(
         [*command, "dcmqi.dcm", "--inputMetadata", "dcmqi.json"], cwd=case.folder, check=True, capture_output=True
     )
@@ -188,7 +198,7 @@ def main() -> None:
     programs += [labelmap, fractional]
     seconds: dict[str, list[float]] = {program.__name__: [] for program in programs}
     with tempfile.TemporaryDirectory() as folder:
-        case = make_case(options.slices, options.matrix, Path(folder))
+        case = make_case(options.slices, options.matrix, Path(folder), probabilities=True)
         for turn in range(options.rounds + 1):
             for program in programs:
                 begin = time.perf_counter()
@@ -198,8 +208,23 @@ def main() -> None:
     for name, taken in seconds.items():
         print(f"{name:12} median {statistics.median(taken):6.2f} s   {min(taken):6.2f} to {max(taken):6.2f} s")
     print(f"ours / highdicom {statistics.median(seconds['ours']) / statistics.median(seconds['highdicoms']):.2f}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"peak RSS {peak:.2f} GB, the volume and its probabilities included")
+    for program in programs:
+        if program is not dcmqis:
+            print(f"peak RSS of {program.__name__:12} {_peak(program.__name__, options.slices, options.matrix):.2f} GB")
+
+
+def _peak(program: str, slices: int, matrix: int) -> float:
+    """GB that a process of its own takes, the volume and what was found on it included."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(_alone, program, slices, matrix).result()
+
+
+def _alone(program: str, slices: int, matrix: int) -> float:
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        case = make_case(slices, matrix, Path(folder), probabilities=program == fractional.__name__)
+        globals()[program](case)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node.core.forms import DEFAULT, IN_PLACE, SR_FORMS, Form, SegChoice, SrChoice, forms_of, ordered
+from node.core.results.bits import segments_of
 from node.core.results.evaluation import Evaluation
 from node.core.results.files import to_bytes
 from node.core.results.labels import Labels, check_labels, check_probabilities
@@ -101,11 +102,13 @@ def encode(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of every illegal value in the sources; hygiene judges them
         source = source_of(volume, sources)
-        measurements = measure(volume, labels, values, origin.card, slice_thickness(volume, source))
+        segments = segments_of(labels, origin.card)
+        measurements = measure(volume, segments, values, origin.card, slice_thickness(volume, source))
         findings = Findings(
             volume=volume,
             source=source,
             labels=labels,
+            segments=segments,
             values=values,
             origin=origin,
             moment=moment_of(source.headers),

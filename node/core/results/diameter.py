@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from node.core.results.bits import Bits, bits_of
 from node.core.results.labels import Mask
 
 Spacing = tuple[float, float, float]  # mm between slices, rows and columns
@@ -25,7 +26,12 @@ _STEPS = tuple((slices * reach, rows * reach) for reach in (1, 2, 4, 8, 16, 32) 
 
 def maximum_diameter(mask: Mask, spacing: Spacing) -> float | None:
     """The diameter in mm of the voxels (slices, rows, columns) that are True; None where there are none."""
-    ends: _Points = _extreme(mask).astype(np.float64) * np.array(spacing)
+    return diameter_of(bits_of(mask), spacing)
+
+
+def diameter_of(bits: Bits, spacing: Spacing) -> float | None:
+    """The same of a segment that is given as bits."""
+    ends: _Points = _extreme(bits).astype(np.float64) * np.array(spacing)
     if not len(ends):
         return None
     known = _guess(ends, spacing)
@@ -33,11 +39,9 @@ def maximum_diameter(mask: Mask, spacing: Spacing) -> float | None:
     return float(np.sqrt(_longest(centres, known, spacing)))
 
 
-def _extreme(mask: Mask) -> _Indices:
+def _extreme(bits: Bits) -> _Indices:
     """Indices (slice, row, column) among which are all corners of the convex hull: ends of lines of voxels."""
-    filled: Mask = np.asarray(mask.any(axis=-1))
-    first = mask.argmax(axis=-1).astype(np.int32)
-    last = (mask.shape[-1] - 1 - mask[..., ::-1].argmax(axis=-1)).astype(np.int32)
+    filled, first, last = bits.ends()
     ends = ((filled & ~_bridged(filled, -first), first), (filled & ~_bridged(filled, last), last))
     return np.concatenate([np.column_stack((*np.nonzero(kept), column[kept])) for kept, column in ends])
 
@@ -107,8 +111,9 @@ def _blocks(points: _Points) -> tuple[_Points, NDArray[np.intp]]:
 
 def _bound(furthest: _Points, spacing: Spacing) -> NDArray[np.float64]:
     """The largest squared length of points whose coordinates differ by no more than `furthest`."""
-    longer = (2 * furthest * spacing + np.square(spacing)).max(axis=1)
-    bound: NDArray[np.float64] = np.square(furthest).sum(axis=1) + longer
+    slices, rows, columns = furthest.T
+    step = [2 * one * size + size**2 for one, size in zip((slices, rows, columns), spacing, strict=True)]
+    bound: NDArray[np.float64] = slices**2 + rows**2 + columns**2 + np.maximum(np.maximum(step[0], step[1]), step[2])
     return bound
 
 

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from node.core.forms import Form
+from node.core.results.bits import Bits
 from node.core.results.evaluation import Evaluation
 from node.core.results.groups import Drawn, Measured
 from node.core.results.gsps import build_gsps
-from node.core.results.labels import Labels, mask_of
+from node.core.results.labels import Labels
 from node.core.results.measurements import SegmentMeasurement
 from node.core.results.origin import Origin
-from node.core.results.outline import largest_outline
+from node.core.results.outline import outline_of
 from node.core.results.overlay import build_overlay
 from node.core.results.page import build_page
 from node.core.results.planes import Source, slice_references
@@ -32,6 +33,7 @@ class Findings:
     volume: Volume
     source: Source
     labels: Labels
+    segments: tuple[Bits, ...]  # of the labels, one per segment of the card
     values: NDArray[np.float32]
     origin: Origin
     moment: datetime
@@ -45,7 +47,7 @@ def make(found: Findings, form: Form) -> Dataset | None:
     volume, source, labels, origin, moment = found.volume, found.source, found.labels, found.origin, found.moment
     match form:
         case Form.BINARY:
-            return build_seg(volume, source, labels, origin, moment)
+            return build_seg(volume, source, labels, found.segments, origin, moment)
         case Form.LABELMAP:
             return build_labelmap(volume, source, labels, origin, moment)
         case Form.FRACTIONAL:
@@ -67,10 +69,10 @@ def _measured(found: Findings, form: Form) -> list[Measured]:
     classes = {str(header.SOPInstanceUID): str(header.SOPClassUID) for header in found.source.headers}
     for reference in references:  # as the evidence sequence names it
         reference.ReferencedSOPClassUID = classes[reference.ReferencedSOPInstanceUID]
-    for segment, numbers in zip(found.origin.card.segments, found.measurements, strict=True):
+    for segment, bits, numbers in zip(found.origin.card.segments, found.segments, found.measurements, strict=True):
         drawn = None
         if form is Form.PLANAR:
-            outline = largest_outline(mask_of(found.labels, segment.number, found.origin.card.encoding))
+            outline = outline_of(bits)
             drawn = None if outline is None else Drawn(outline, references[outline.plane])
         measured.append(Measured(segment, numbers, drawn))
     return measured

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from node.core.results.bits import Bits, bits_of
 from node.core.results.labels import Mask
 
 Corner = tuple[int, int]  # column, row; (0, 0) is the outer corner of the first pixel (PS3.3 C.18.6.1.2)
@@ -26,11 +27,15 @@ class Outline:
 
 def largest_outline(mask: Mask) -> Outline | None:
     """The outline of a segment (slices, rows, columns); None where it has no voxel."""
-    sizes = np.count_nonzero(mask, axis=(1, 2))
-    plane = int(sizes.argmax())
-    if not sizes[plane]:
+    return outline_of(bits_of(mask))
+
+
+def outline_of(bits: Bits) -> Outline | None:
+    """The same of a segment that is given as bits."""
+    plane = int(bits.voxels.argmax())
+    if not bits.voxels[plane]:
         return None
-    return Outline(plane, _closed(max(borders(mask[plane]), key=_area)))
+    return Outline(plane, _closed(max(borders(bits.plane(plane)), key=_area)))
 
 
 def closed_borders(mask: NDArray[np.bool_]) -> list[NDArray[np.float32]]:

@@ -27,8 +27,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from node.core.card import Encoding
 from node.core.results import encoded
+from node.core.results.bits import Bits
 from node.core.results.equipment import (
     algorithm_parameters,
     coded,
@@ -86,24 +86,29 @@ def tracking_id(origin: Origin, label: str) -> str:
     return short(f"{origin.card.name}/{label}")
 
 
-def build_seg(volume: Volume, source: Source, labels: Labels, origin: Origin, moment: datetime) -> Dataset:
-    """The BINARY Segmentation of labels that `labels.check_labels` has passed, as a plain data set."""
-    numbers, encoding = [segment.number for segment in origin.card.segments], origin.card.encoding
-    # Slice by slice: memory for a whole mask costs more time than the work on it
-    present = np.array([[mask_of(plane, number, encoding).any() for number in numbers] for plane in labels])
+def build_seg(
+    volume: Volume, source: Source, labels: Labels, segments: Sequence[Bits], origin: Origin, moment: datetime
+) -> Dataset:
+    """The BINARY Segmentation of labels that `labels.check_labels` has passed, as a plain data set.
+
+    `segments` are the bits of the labels.
+    """
+    present = np.column_stack([bits.voxels > 0 for bits in segments])
     out, frames = _described(volume, source, present, _BINARY, origin, moment)
     out.SegmentsOverlap = "NO" if without_overlap(labels, origin.card) is not None else "YES"
-    _fill(out, _packed([(labels[plane], number) for number, plane in frames], encoding))
+    _fill(out, _packed([(segments[number - 1], plane) for number, plane in frames]))
     return out
 
 
-def _packed(frames: Sequence[tuple[Labels, int]], encoding: Encoding) -> bytes:
-    """One bit per voxel, without gaps between frames (PS3.5 8.1.1)."""
-    size = frames[0][0].size
+def _packed(frames: Sequence[tuple[Bits, int]]) -> bytes:
+    """One bit per voxel, without gaps between lines and frames (PS3.5 8.1.1)."""
+    if not frames[0][0].columns % 8:
+        return b"".join(bits.lines[plane].tobytes() for bits, plane in frames)
+    size = frames[0][0].plane(0).size
     together = 8 // math.gcd(size, 8)  # as many frames as end with a byte
     packed = []
     for begin in range(0, len(frames), together):
-        masks = [mask_of(plane, number, encoding).ravel() for plane, number in frames[begin : begin + together]]
+        masks = [bits.plane(plane).ravel() for bits, plane in frames[begin : begin + together]]
         packed.append(np.packbits(np.concatenate(masks), bitorder="little").tobytes())
     return b"".join(packed)
 

@@ -60,9 +60,12 @@ def build_sr(
 
     Raises ValueError for an evaluation of a segment that is not one of the findings.
     """
+    root = _report(source, findings, origin, form, evaluations)[0]
+    # highdicom would copy the whole tree, and look through it for what is known here
+    content, root.ContentSequence = list(root.ContentSequence), []
     made = hd.sr.Comprehensive3DSR(
-        evidence=_evidence(source, findings, origin),
-        content=_report(source, findings, origin, form, evaluations),
+        evidence=[_seg(source, origin)],
+        content=root,
         series_instance_uid=result_uid(f"{_ROLES[form]} series", source.series_instance_uid, origin),
         series_number=series_number(source, origin, _SERIES_OFFSETS[form]),
         sop_instance_uid=result_uid(_ROLES[form], source.series_instance_uid, origin),
@@ -79,25 +82,21 @@ def build_sr(
         specific_character_set=CHARACTER_SET,
     )
     out = complete(made, source, origin, moment)
-    refer_to = _evidence_of(source, origin, form)
+    out.ContentSequence = content
+    refer_to = _evidence(source, origin, form)
     out[refer_to.tag] = refer_to
     return out
 
 
-def _evidence(source: Source, findings: Sequence[Measured], origin: Origin) -> list[Dataset]:
-    """What highdicom must know of the instances that the content refers to.
-
-    It copies the Patient and Study attributes of the first, and must know its SOP class.
-    """
+def _seg(source: Source, origin: Origin) -> Dataset:
+    """The SEG, of which highdicom copies the Patient and Study attributes."""
     seg = Dataset()
     seg.update(source.inherited.header)
     seg.update(_item(source, seg_series_uid(source, origin), SegmentationStorage, seg_uid(source, origin)))
-    drawn_on = {found.drawn.image.ReferencedSOPInstanceUID for found in findings if found.drawn is not None}
-    series, headers = source.series_instance_uid, (one for one in source.headers if one.SOPInstanceUID in drawn_on)
-    return [seg, *(_item(source, series, str(one.SOPClassUID), str(one.SOPInstanceUID)) for one in headers)]
+    return seg
 
 
-def _evidence_of(source: Source, origin: Origin, form: Form) -> RawDataElement:
+def _evidence(source: Source, origin: Origin, form: Form) -> RawDataElement:
     """Current Requested Procedure Evidence (PS3.3 C.17.2.3): all source images, and the SEG.
 
     The planar form does not refer to the SEG, and goes where there is none.
