@@ -109,7 +109,8 @@ MODEL_PY = '''\
 """CPU flavour of a model for Triton's python backend: model.onnx beside this file in ONNX Runtime, nothing else.
 
 Tensors cross the border by DLPack both ways. `as_numpy()` and `Tensor(name, ndarray)` must not be used: built against
-NumPy 1, they return wrong values in silence under NumPy 2. Only outputs that somebody asked for are computed.
+NumPy 1, they return wrong values in silence under NumPy 2. Only outputs that somebody asked for are computed, and
+nothing more once nobody waits for any of the requests.
 """
 
 import json
@@ -143,7 +144,10 @@ class TritonPythonModel:
         ]
         asked = {name for each in requests for name in each.requested_output_names()}
         names = [name for name in self.gives if name in asked]
-        answers = self.answer(names, [numpy.concatenate(parts) for parts in zip(*given, strict=True)])
+        answers = self.answer(names, [numpy.concatenate(parts) for parts in zip(*given, strict=True)], requests)
+        if answers is None:
+            gone = pb_utils.TritonError("nobody waits for it", pb_utils.TritonError.CANCELLED)
+            return [pb_utils.InferenceResponse(error=gone) for _ in requests]
         ends = numpy.cumsum([len(each[0]) for each in given])[:-1]
         split = [numpy.split(answer, ends) for answer in answers]
         return [
@@ -156,13 +160,14 @@ class TritonPythonModel:
             for parts in zip(*split, strict=True)
         ]
 
-    def answer(self, names, inputs):
-        """Outputs by name for inputs (N, ...), a bounded number of slices at a time."""
+    def answer(self, names, inputs, requests):
+        """Outputs by name for inputs (N, ...), a bounded number of slices at a time; None when nobody waits."""
         given = dict(zip(self.takes, inputs, strict=True))
-        parts = [
-            self.session.run(names, {name: each[n : n + self.most] for name, each in given.items()})
-            for n in range(0, len(inputs[0]), self.most)
-        ]
+        parts = []
+        for n in range(0, len(inputs[0]), self.most):
+            if all(each.is_cancelled() for each in requests):
+                return None
+            parts.append(self.session.run(names, {name: each[n : n + self.most] for name, each in given.items()}))
         return [numpy.concatenate(each) for each in zip(*parts, strict=True)]
 '''
 """<version>/model.py of the CPU flavour."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from node.adapters.decoding import Decoder
 from node.adapters.headers import Header, read_header
-from node.adapters.triton import Model
+from node.adapters.triton import Model, read_model
 from node.adapters.triton.contract import EMBEDDING, SLICES
 from node.core.volume import volumes
 from node.errors import BadConfiguration, NodeError, NotProcessable
@@ -35,11 +35,16 @@ class Embedder:
     """Asks a model's weights in ONNX Runtime for embeddings of slices."""
 
     def __init__(self, model: Model, threads: int = 2) -> None:
-        """Raises BadConfiguration for a model that gives no embedding of slices alone."""
+        """A head that shares an encoder is asked for its encoder's embedding: the encoder lies beside it.
+
+        Raises BadConfiguration for a model that gives no embedding of slices alone.
+        """
+        if model.card.shared is not None:
+            model = read_model(model.folder.parent / model.card.shared.encoder)
         takes = [tensor.name for tensor in model.contract.inputs]
         if not model.gives(EMBEDDING) or takes != [SLICES.name]:
             what = "gives no embedding of slices"
-            raise BadConfiguration(model.card.name, what, "Calibrate its encoder, or export it anew")
+            raise BadConfiguration(model.card.name, what, "Export it anew")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

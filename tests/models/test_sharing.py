@@ -14,8 +14,10 @@ torch = pytest.importorskip("torch", reason="needs the extra `models`")
 pytest.importorskip("onnxscript", reason="needs the extra `models`")
 
 from node.adapters.triton import EmbeddedTriton, TritonClient, read_repository  # noqa: E402
+from node.adapters.triton.calibration import write_calibration  # noqa: E402
 from node.adapters.triton.repository import ensembles  # noqa: E402
-from node.core import phantom  # noqa: E402
+from node.core import ood, phantom  # noqa: E402
+from node.core.ood import Oddity  # noqa: E402
 from node.errors import BadConfiguration  # noqa: E402
 from node.mricore import served  # noqa: E402
 from node.mricore.checkpoint import write  # noqa: E402
@@ -24,6 +26,7 @@ from node.mricore.draft import read_draft  # noqa: E402
 from node.mricore.model_folder import Publishing, sources_of  # noqa: E402
 from node.mricore.network import Network  # noqa: E402
 from node.mricore.sharing import encoder_name, publish_shared  # noqa: E402
+from node.mricore.vectors import Embedder  # noqa: E402
 from node.pipeline.features import KeptFeatures  # noqa: E402
 from node.pipeline.models import Models  # noqa: E402
 from tests.models.checkpoints import SMALL, full_state  # noqa: E402
@@ -129,6 +132,27 @@ def test_the_encoder_looks_at_each_slice_once_for_all_heads(
             whole = client.ask(f"{name}_whole", "", {"slices": slices}, ("labels",))["labels"]
             assert np.array_equal(whole, mine), name
         assert not np.array_equal(labels["bones"], labels["muscles"])
+
+
+@pytest.mark.slow
+def test_a_head_is_judged_by_its_encoders_vectors_and_the_encoder_is_not_asked_again(
+    repository: Path, start_triton: Callable[..., EmbeddedTriton], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(repository, tmp_path / "copy"))
+    found = {model.card.name: model for model in read_repository(copy)}
+    heads = [phantom.voxels(phantom.Grid(slices=8, rows=64, columns=64), seed=seed).array for seed in range(4)]
+    write_calibration(found["bones"], ood.fit([Embedder(found["bones"]).vectors(each) for each in heads]))
+    server = start_triton(copy, tuple(found))
+    with TritonClient(server.url, token=server.token) as client:
+        models = Models(tuple(found.values()), client, 60, KeptFeatures(tmp_path / "features"))
+        assert models.ask_canaries() == {}
+        before = looked_at(client)
+        judged: list[Oddity] = []
+        for name in ("muscles", "bones", "bones"):
+            models.infer(models.cards[name], heads[0], "test", lambda: None, "series 1", judged.append)
+        assert looked_at(client) - before == len(heads[0])
+    assert judged[0] == judged[1]
+    assert judged[0].score < 0.05
 
 
 def looked_at(client: TritonClient) -> int:
