@@ -19,10 +19,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from node.adapters.files import write_whole
 from node.core.card import Card
+from node.errors import StorageFull, StoreUnavailable
+
+_log = structlog.get_logger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -67,23 +71,39 @@ class KeptFeatures:
         return found
 
     def _keep(self, name: str, made: Arrays) -> None:
-        """Durable, unless there is more than the whole folder may hold."""
+        """Durable, unless there is more than the whole folder may hold, or no room on the disk: they are made anew."""
         if sum(each.nbytes for each in made.values()) > self._most_bytes:
             return
         content = BytesIO()
         np.savez(content, **made)  # type: ignore[arg-type] # numpy's stub takes the names for its own option
-        write_whole(self._folder / f"{name}.npz", content.getvalue())
-        with self._lock:
-            self._prune()
+        try:
+            write_whole(self._folder / f"{name}.npz", content.getvalue())
+            with self._lock:
+                self._prune()
+        except (StorageFull, StoreUnavailable, OSError) as full:
+            _log.warning("features not kept", reason=str(full))
 
     def _prune(self) -> None:
-        there = sorted((each.stat().st_mtime_ns, each.stat().st_size, each) for each in self._folder.glob("*.npz"))
+        """What was used longest ago goes, and what a process that died left half written.
+
+        Another process may prune the same folder: what is gone already is no fault.
+        """
+        there = sorted(found for path in self._folder.glob("*.npz*") if (found := _aged(path)))
         excess = sum(size for _, size, _ in there) - self._most_bytes
         for _, size, path in there[:-1]:
             if excess <= 0:
                 return
             path.unlink(missing_ok=True)
             excess -= size
+
+
+def _aged(path: Path) -> tuple[int, int, Path] | None:
+    """When it was used last, its bytes and itself; None when it is gone."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, path
 
 
 class _Turn:

@@ -61,7 +61,12 @@ def test_the_series_it_was_made_of_are_usual(calibrated: Path, series: Path) -> 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("weights", "other weights"), ("damaged", "no calibration, or damaged"), ("version", "this release reads")],
+    [
+        ("weights", "other weights"),
+        ("damaged", "no calibration, or damaged"),
+        ("version", "this release reads"),
+        ("bomb", "no calibration, or damaged"),
+    ],
 )
 def test_one_that_does_not_fit_is_refused(calibrated: Path, tmp_path: Path, fault: str, words: str) -> None:
     folder = Path(shutil.copytree(calibrated / MODEL, tmp_path / MODEL))
@@ -71,6 +76,8 @@ def test_one_that_does_not_fit_is_refused(calibrated: Path, tmp_path: Path, faul
         arrays["weights_sha256"] = np.asarray("0" * 64)
     if fault == "version":
         arrays["version"] = np.asarray(99)
+    if fault == "bomb":
+        arrays["more"] = np.zeros(2**27, np.uint8)
     np.savez_compressed(folder / FILE, **arrays)
     if fault == "damaged":
         (folder / FILE).write_bytes((folder / FILE).read_bytes()[:-100])

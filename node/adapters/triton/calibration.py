@@ -24,6 +24,7 @@ from node.errors import BadConfiguration
 _log = structlog.get_logger(__name__)
 
 FILE = "calibration.npz"
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 _BYTES_AT_MOST = 64 * 2**20
 _AGAIN = "Make it again: mricore-node models calibrate"
 
@@ -50,10 +51,12 @@ def read_calibration(model: Model) -> Calibration | None:
         raise BadConfiguration(str(path), f"cannot be read: {fault.strerror}", _AGAIN) from fault
     try:
         with np.load(BytesIO(content), allow_pickle=False) as kept:
+            if sum(entry.file_size for entry in kept.zip.infolist()) > _BYTES_AT_MOST:  # a bomb
+                raise ValueError("unpacks to too much")
             arrays = {name: kept[name] for name in kept.files}
         version, weights = int(arrays["version"]), str(arrays["weights_sha256"])
         found = ood.reference(arrays) if version == ood.VERSION else None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
+    except (*_DAMAGED, AttributeError, MemoryError) as fault:
         raise BadConfiguration(str(path), "is no calibration, or damaged", _AGAIN) from fault
     if found is None:
         raise BadConfiguration(str(path), f"is of version {version}, this release reads {ood.VERSION}", _AGAIN)
