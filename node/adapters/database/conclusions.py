@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from node.adapters.database.conclusion_tables import conclusion, likeness, shown
 from node.adapters.database.engine import Database
-from node.adapters.database.tables import job
+from node.adapters.database.tables import job, series
 from node.core.jobs import Job
 from node.core.ood import Oddity
 from node.core.states import JobState
@@ -58,12 +58,19 @@ def keep(database: Database, claimed: Job, found: Sequence[Found], now: datetime
         for one in found
     ]
     with database.transaction() as connection:
+        _one_after_the_other(connection, claimed)
         if not _still_claimed(connection, claimed):
             return False
         connection.execute(delete(conclusion).where(mine))
         if rows:
             connection.execute(insert(conclusion), rows)
     return True
+
+
+def _one_after_the_other(connection: Connection, claimed: Job) -> None:
+    """Two jobs of one model, on two volumes of a series, may find something at the same moment."""
+    of_it = series.c.series_instance_uid == claimed.series_instance_uid
+    connection.execute(select(series.c.version).where(of_it).with_for_update())
 
 
 def _still_claimed(connection: Connection, claimed: Job) -> bool:
