@@ -96,7 +96,7 @@ def associate(
 ) -> Association:
     """Ask for an association; established or not."""
     ae = AE(ae_title=calling)
-    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = 10
+    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = 60
     for uid in sop_classes:
         ae.add_requested_context(uid, ExplicitVRLittleEndian)
     opened: list[socket] = []
