@@ -79,7 +79,7 @@ def test_the_series_of_the_first_need_carries_the_job_and_names_both() -> None:
 
 
 def test_one_series_never_meets_two_needs() -> None:
-    """A list of names that are parts of each other is met by the longer one alone elsewhere (peers, 2.4)."""
+    """Names that are parts of each other are not both met by the longer one alone."""
     post = "name: post\nneeds:\n  t1: {SeriesDescription: {contains: T1}}\n  post: {SeriesDescription: T1 POST}\n"
     post += "within: 1 h\nthen: [{infer: m}]\n"
     alone = decided(study("T1 POST"), "1", post, after=timedelta())
