@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from pydicom.dataelem import DataElement, RawDataElement
@@ -17,31 +17,17 @@ from node.core.rules.attributes import Attribute, Operand
 from node.core.rules.facts import Fact
 from node.core.rules.kinds import Kind
 from node.core.rules.reading import MISSING, Reading, Unknown, read_element
-from node.core.rules.subject import Subject
+from node.core.rules.subject import Remembering, Subject
 
 _CHARACTER_SET = BaseTag(0x00080005)
 _LOST = Unknown("was not kept with the header")
 
 
 @dataclass(frozen=True)
-class KeptSubject:
+class KeptSubject(Remembering):
     """Answers like `core.rules.Subject` for the headers it was made of, but from cells: key → text."""
 
     cells: Mapping[str, str]
-    _every: dict[Operand, tuple[Reading, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _agreed: dict[Operand, Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def reading(self, operand: Operand) -> Reading:
-        """The one value of the series, or why there is none."""
-        if operand not in self._agreed:
-            self._read(operand)
-        return self._agreed[operand]
-
-    def every(self, operand: Operand) -> tuple[Reading, ...]:
-        """The value in each place of each instance, equal ones once."""
-        if operand not in self._every:
-            self._read(operand)
-        return self._every[operand]
 
     def _read(self, operand: Operand) -> None:
         if isinstance(operand, Fact):

@@ -6,15 +6,14 @@ not at the top is looked up there under the very same keyword, in the shared gro
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag, Tag
 
+from node.core.encoded import UNREADABLE
 from node.core.rules.attributes import Attribute, Step
 from node.core.rules.codes import concept
 from node.core.rules.folding import shown
@@ -31,11 +30,7 @@ _SHARED, _PER_FRAME = Tag(0x52009229), Tag(0x52009230)
 _SCHEME = (Tag(0x00080102), "SH")
 _CODE_VALUES = ((Tag(0x00080100), "SH"), (Tag(0x00080119), "UC"), (Tag(0x00080120), "UR"))  # short, long, URN
 _ABSENT = (MISSING,)
-# What pydicom raises, or warns of where warnings are errors, on malformed sequences.
-_UNREADABLE = (
-    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, MemoryError,
-    NotImplementedError, OSError, RecursionError, TypeError, ValueError, Warning, struct.error,
-)  # fmt: skip
+_UNREADABLE = (*UNREADABLE, LookupError, Warning)  # of unknown character sets too; warnings where they are errors
 
 
 def readings(ds: Dataset, attribute: Attribute, memo: Memo) -> tuple[Reading, ...]:

@@ -49,11 +49,9 @@ def result_facts(results: Results) -> dict[str, FactValue]:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The headers of all received instances of one series, and its facts by name."""
+class Remembering:
+    """What was read once is not read again: two hundred rules ask for the same few attributes."""
 
-    datasets: Sequence[Dataset]
-    facts: Mapping[str, FactValue] = field(default_factory=dict)
     _every: dict[Operand, tuple[Reading, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _agreed: dict[Operand, Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -68,6 +66,18 @@ class Subject:
         if operand not in self._every:
             self._read(operand)
         return self._every[operand]
+
+    def _read(self, operand: Operand) -> None:
+        """Fill in both."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Subject(Remembering):
+    """The headers of all received instances of one series, and its facts by name."""
+
+    datasets: Sequence[Dataset]
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
 
     def _read(self, operand: Operand) -> None:
         if isinstance(operand, Fact):
