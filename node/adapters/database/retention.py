@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, insert, select, update
 
@@ -35,7 +36,7 @@ def oldest(database: Database, most: int) -> list[Stored]:
         .limit(most)
     )
     with database.reading() as connection:
-        return [_stored(connection, row) for row in connection.execute(wanted).all()]
+        return _stored(connection, connection.execute(wanted).all())
 
 
 def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple[list[str], list[str]] | None:
@@ -46,7 +47,7 @@ def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple
     mine = series.c.series_instance_uid == one.series_instance_uid
     with database.transaction() as connection:
         row = connection.execute(select(series).where(mine).with_for_update()).first()
-        if row is None or row.removed_at is not None or not is_settled(_stored(connection, row)):
+        if row is None or row.removed_at is not None or not is_settled(*_stored(connection, [row])):
             return None
         connection.execute(update(series).where(mine).values(removed_at=now))
         instances = _remove(connection, instance, instance.c.series_instance_uid == one.series_instance_uid, now)
@@ -88,19 +89,26 @@ def _remove(connection: Connection, table: Table, of: ColumnElement[bool], now: 
     return paths
 
 
-def _stored(connection: Connection, row: Row[tuple[object, ...]]) -> Stored:
-    jobs = connection.execute(
-        select(job.c.state, job.c.finished_at).where(job.c.series_instance_uid == row.series_instance_uid)
-    ).all()
-    size = connection.scalar(
-        select(func.sum(instance.c.size)).where(instance.c.series_instance_uid == row.series_instance_uid)
-    )
+def _stored(connection: Connection, found: Sequence[Row[Any]]) -> list[Stored]:
+    """Rows of series with what is known of their jobs and bytes."""
+    uids = [row.series_instance_uid for row in found]
+    jobs: dict[str, list[Any]] = {uid: [] for uid in uids}
+    of_jobs = select(job.c.series_instance_uid, job.c.state, job.c.finished_at)
+    for one in connection.execute(of_jobs.where(job.c.series_instance_uid.in_(uids))):
+        jobs[one.series_instance_uid].append(one)
+    each = instance.c.series_instance_uid
+    summed = select(each, func.sum(instance.c.size)).where(each.in_(uids)).group_by(each)
+    sizes = {uid: int(size) for uid, size in connection.execute(summed)}
+    return [_one(row, jobs[row.series_instance_uid], sizes.get(row.series_instance_uid, 0)) for row in found]
+
+
+def _one(row: Row[Any], jobs: Sequence[Any], size: int) -> Stored:
     moments = [row.last_at, row.completed_at, *(one.finished_at for one in jobs)]
     return Stored(
         series_instance_uid=row.series_instance_uid,
         state=SeriesState(row.state),
         jobs=tuple(JobState(one.state) for one in jobs),
         since=max(at for at in moments if at is not None),
-        size=int(size or 0),
+        size=size,
         promised=bool(row.promised),
     )
