@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext
 
+from node.adapters.association import RemoteAE
 from node.adapters.database import Database
 from node.adapters.destinations import Destination
 from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.folder import Folder
 from node.adapters.destinations.orthanc import OrthancDestination, OrthancServer
-from node.adapters.destinations.storescu import Peer
 from node.adapters.destinations.stow import HttpServer, StowServer
 from node.adapters.destinations.tls import client_context
 from node.adapters.objects import ResultFiles
@@ -40,20 +40,18 @@ def build_destination(settings: DestinationSettings, calling_ae: str) -> Destina
     """The adapter of a [[destination]]. Raises BadConfiguration when its TLS files are no good."""
     one, reads_back = settings, settings.proof == "query"
     password = one.password.get_secret_value()
-    tls = client_tls(one)
     match one.kind:
         case "folder":
             return Folder(one.name, one.path or Path())
         case "stow":
             token = one.token.get_secret_value()
-            server = HttpServer(one.url, one.user, password, token, one.timeout_seconds, tls)
+            server = HttpServer(one.url, one.user, password, token, one.timeout_seconds, client_tls(one))
             return StowServer(one.name, server, reads_back=reads_back)
         case "orthanc":
             orthanc = OrthancServer(one.url, one.user, password, one.timeout_seconds)
             return OrthancDestination(one.name, orthanc, labels=one.labels, reads_back=reads_back)
         case "dicom":
-            peer = Peer(one.ae_title or "", one.host, one.port, calling_ae, one.timeout_seconds, tls)
-            return DicomPeer(one.name, peer, reads_back=reads_back)
+            return DicomPeer(one.name, peer_of(one, calling_ae), reads_back=reads_back)
 
 
 def wanted_forms(settings: Settings) -> dict[str, frozenset[Form]]:
@@ -74,6 +72,11 @@ def _policy(one: DestinationSettings) -> Policy:
         proof=Proof(one.proof),
         commitment=timedelta(seconds=one.commitment_seconds),
     )
+
+
+def peer_of(one: DestinationSettings, calling_ae: str) -> RemoteAE:
+    """Where a [[destination]] of kind dicom is to be reached. Raises BadConfiguration as `client_tls` does."""
+    return RemoteAE(one.ae_title or "", one.host, one.port, calling_ae, one.timeout_seconds, client_tls(one))
 
 
 def client_tls(one: DestinationSettings) -> SSLContext | None:

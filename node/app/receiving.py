@@ -16,7 +16,7 @@ from node.adapters.database import senders as sender_rows
 from node.adapters.files import Files
 from node.adapters.orthanc import Orthanc
 from node.app.clock import Clock
-from node.app.destinations import client_tls
+from node.app.destinations import peer_of
 from node.config import Settings
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.archive import Archive
@@ -180,11 +180,7 @@ def _known(settings: Settings) -> dict[str, RemoteAE]:
         for one in settings.source
         if one.query
     }
-    return asked | {
-        one.ae_title: RemoteAE(one.ae_title, one.host, one.port, mine, one.timeout_seconds, client_tls(one))
-        for one in settings.destination
-        if one.ae_title
-    }
+    return asked | {one.ae_title: peer_of(one, mine) for one in settings.destination if one.ae_title}
 
 
 def _certificates(settings: Settings) -> Certificates | None:

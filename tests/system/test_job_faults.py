@@ -111,6 +111,14 @@ def test_a_worker_killed_in_a_step_goes_on_there_after_a_start(small: Hospital, 
 
 
 def test_another_process_takes_over_from_one_that_was_killed(hospital: Hospital) -> None:
+    _demand_take_over(hospital)
+
+
+def test_dbos_another_process_takes_over_from_one_that_was_killed(hospital: Hospital) -> None:
+    _demand_take_over(hospital.with_dbos)
+
+
+def _demand_take_over(hospital: Hospital) -> None:
     for number in range(3):
         hospital.bench.complete(mr_series(Grid(slices=10), name=f"s{number}"))
     with python(hospital.arguments("first", "infer"), log=hospital.log) as first:
@@ -120,19 +128,6 @@ def test_another_process_takes_over_from_one_that_was_killed(hospital: Hospital)
             end(first)
             hospital.wait(JobState.COMPLETED, jobs=3)
     hospital.demand_completed_once()
-
-
-def test_dbos_another_process_takes_over_from_one_that_was_killed(hospital: Hospital) -> None:
-    with_dbos = hospital.with_dbos
-    for number in range(3):
-        with_dbos.bench.complete(mr_series(Grid(slices=10), name=f"s{number}"))
-    with python(with_dbos.arguments("first", "infer"), log=with_dbos.log) as first:
-        line_with(first, "holds infer", with_dbos.log)
-        with python(with_dbos.arguments("second"), log=with_dbos.log):
-            with_dbos.wait(JobState.COMPLETED, jobs=2)
-            end(first)
-            with_dbos.wait(JobState.COMPLETED, jobs=3)
-    with_dbos.demand_completed_once()
 
 
 @pytest.mark.parametrize(("step", "inferences"), [("infer", 2), ("encode", 1), ("deliver", 1)])

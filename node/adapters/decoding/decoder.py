@@ -19,6 +19,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
+from node.adapters.children import environment
 from node.adapters.decoding.pixels import Pixels
 from node.core.volume import Volume
 from node.errors import BadInstance, NotProcessable, Retryable
@@ -101,7 +102,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(self._memory,),
-                env=_environment(),
+                env=environment(),
             )
             self._read(monotonic() + _START_S)
         except (OSError, BadInstance) as failed:
@@ -164,12 +165,6 @@ class _Child:
 
 
 _NONE = np.zeros((0, 0, 0), np.int32)
-
-
-def _environment() -> dict[str, str]:
-    """What the child needs and nothing secret. More threads would only reserve address space."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def _anonymous_memory() -> int:

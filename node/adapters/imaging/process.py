@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any, cast
 
 import node
+from node.adapters.children import environment
 from node.errors import BadInstance, Retryable
 
 _START_S = 60.0
@@ -27,14 +28,13 @@ class Process:
     def __init__(self, memory_bytes: int, niceness: int = 0) -> None:
         """Raises Retryable when it cannot be started."""
         root = str(Path(node.__file__).resolve().parents[1])
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "node.adapters.imaging.child", str(memory_bytes), str(niceness)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**kept, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env={**environment(), "PYTHONPATH": root},
             )
         except OSError as failed:
             raise Retryable("no process to read images in could be started: is there memory left?") from failed
