@@ -4,7 +4,9 @@
     ├── Usage                   the person at the keyboard: exit status 2
     │   ├── BadConfiguration    node.toml, a rule, a model card: says which key or file:line
     │   ├── NoSuch              what was asked for by its name is not there
-    │   └── Overtaken           somebody else changed it meanwhile: look again
+    │   ├── Overtaken           somebody else changed it meanwhile: look again
+    │   ├── NotSignedIn         nobody is known to be asking
+    │   └── NotAllowed          who asks has not the right
     ├── Retryable               the same work may succeed later: wait and try again
     │   ├── ModelUnavailable    Triton is down, starting, full or too slow
     │   ├── DestinationUnavailable   a PACS is down, busy or out of room
@@ -48,6 +50,14 @@ class NoSuch(Usage):
 
 class Overtaken(Usage):
     """Somebody else changed it since it was looked at: look again."""
+
+
+class NotSignedIn(Usage):
+    """Nobody is known to be asking: sign in, or show a token."""
+
+
+class NotAllowed(Usage):
+    """Who asks has not the right."""
 
 
 class Retryable(NodeError):  # noqa: N818

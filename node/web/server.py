@@ -13,22 +13,28 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from node.errors import BadConfiguration
+from node.web.access import Access, Open
+from node.web.access.addresses import is_loopback
 
 _START_S = 10.0
 
 
 class Web:
-    """Serves what it is given."""
+    """Serves what it is given, behind who asks."""
 
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self._routes = routes
+    def __init__(self, routes: Sequence[BaseRoute], access: Access = Open) -> None:
+        """`access` is put around everything; without it everybody is let in, and only loopback is listened on."""
+        self._routes, self._access = routes, access
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port (chosen by the system for 0). Raises BadConfiguration when it is taken."""
+        if self._access is Open and not is_loopback(host):
+            raise BadConfiguration("http.host", f"{host} is not loopback, and nobody is asked who he is")
         listening = _listen(host, port)
-        config = uvicorn.Config(Starlette(routes=list(self._routes)), log_config=None, access_log=False, lifespan="off")
+        app = self._access(Starlette(routes=list(self._routes)))
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="web", daemon=True

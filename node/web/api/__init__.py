@@ -13,10 +13,12 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount
 
-from node.errors import BadConfiguration, NodeError, NoSuch, Overtaken, Retryable, Usage
+from node.errors import BadConfiguration, NodeError, NoSuch, NotAllowed, NotSignedIn, Overtaken, Retryable, Usage
 
 _STATUS: tuple[tuple[type[NodeError], int, str], ...] = (
     (NoSuch, 404, "There is no such thing"),
+    (NotSignedIn, 401, "Nobody is signed in"),
+    (NotAllowed, 403, "This is not allowed"),
     (Overtaken, 409, "Somebody else was quicker"),
     (Usage, 422, "The request is wrong"),
     (Retryable, 503, "Try again later"),
