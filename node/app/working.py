@@ -246,7 +246,7 @@ def _client(settings: Settings, embedded: EmbeddedTriton | None) -> TritonClient
     url = settings.triton.url
     if not url.startswith("grpc://"):
         raise BadConfiguration("triton.url", f"{url!r} is neither embedded nor grpc://host:port")
-    return TritonClient(url.removeprefix("grpc://"), token=settings.triton.token or None)
+    return TritonClient(url.removeprefix("grpc://"), token=settings.triton.token.get_secret_value() or None)
 
 
 def _queries(settings: Settings) -> dict[str, RemoteAE]:

@@ -146,7 +146,7 @@ def _models(settings: Settings) -> str:
 def _triton(settings: Settings) -> str:
     models = read_repository(settings.triton.models)
     if settings.triton.url != "embedded":
-        with TritonClient(settings.triton.url.removeprefix("grpc://"), token=settings.triton.token or None) as client:
+        with TritonClient(settings.triton.url.removeprefix("grpc://"), token=settings.triton.token.get_secret_value() or None) as client:
             for model in models:
                 client.canary(model)
         return f"{settings.triton.url} gives the known answers"

@@ -69,4 +69,5 @@ def _named(where: str, wrong: ValidationError) -> BadConfiguration:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return BadConfiguration(f"{where}: {key}", "unknown key", "deploy/node.example.toml lists every key")
-    return BadConfiguration(f"{where}: {key}", first["msg"][0].lower() + first["msg"][1:])
+    said = first["msg"].removeprefix("Value error, ")
+    return BadConfiguration(f"{where}: {key}", said[0].lower() + said[1:])

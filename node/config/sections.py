@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from node.core.forms import SegChoice, SrChoice
 
+_LONGEST_SECRET = 1 << 16  # bytes of a file that holds one
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", re.IGNORECASE)
 
@@ -22,10 +23,28 @@ def _bytes(value: object) -> object:
     return value
 
 
-def _shipped(name: str) -> Path:
-    """A folder of the repository: from the working folder, else from where this package lies."""
-    here = Path(name)
-    return here if here.is_dir() else Path(__file__).resolve().parents[2] / name
+def shipped(name: str) -> Path:
+    """What comes with the node: in the working folder, else inside the installed package, else in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    places = (Path(name), package / "shipped" / name, package.parent / name)
+    return next((place for place in places if place.is_dir()), places[-1])
+
+
+def _secret(key: str, said_twice: bool, file: str) -> str:
+    """What a file holds, without the line's end. Raises ValueError, never with what it holds."""
+    if said_twice:
+        raise ValueError(f"{key} and {key.removesuffix('_file')} are both set: write one of them")
+    try:
+        with Path(file).open("rb") as opened:
+            found = opened.read(_LONGEST_SECRET + 1)
+    except OSError as unreadable:
+        raise ValueError(f"{key}: {file} cannot be read ({unreadable.strerror})") from unreadable
+    if len(found) > _LONGEST_SECRET:
+        raise ValueError(f"{key}: {file} is too long for a secret")
+    try:
+        return found.decode().strip("\r\n")
+    except UnicodeDecodeError as broken:
+        raise ValueError(f"{key}: {file} is not text") from broken
 
 
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
@@ -37,6 +56,18 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # what Orthanc 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_in_files(cls, values: object) -> object:
+        """A secret may lie in a file of its own, as containers and systemd hand it over: `password_file` names it."""
+        if not isinstance(values, dict):
+            return values
+        secret = {f"{name}_file": name for name, one in cls.model_fields.items() if one.annotation is SecretStr}
+        named = [key for key in values if key in secret and key not in cls.model_fields]
+        return {key: values[key] for key in values if key not in named} | {
+            secret[key]: _secret(key, secret[key] in values, str(values[key])) for key in named
+        }
 
 
 class Node(Section):
@@ -65,7 +96,8 @@ class Http(Section):
 
 
 class DatabaseSettings(Section):
-    url: str = ""  # "": sqlite in data_dir
+    url: str = Field("", repr=False)  # "": sqlite in data_dir
+    password: SecretStr = SecretStr("")  # of the user that url names
 
 
 class Storage(Section):
@@ -78,13 +110,13 @@ class Storage(Section):
 
 class Triton(Section):
     url: str = "embedded"  # or grpc://host:port
-    token: str = ""
-    models: Path = Field(default_factory=lambda: _shipped("triton_models"))
+    token: SecretStr = SecretStr("")
+    models: Path = Field(default_factory=lambda: shipped("triton_models"))
     deadline_seconds: float = Field(300, gt=0)
 
 
 class Rules(Section):
-    directory: Path = Field(default_factory=lambda: _shipped("dicom_rules"))
+    directory: Path = Field(default_factory=lambda: shipped("dicom_rules"))
     keep_headers_days: int = Field(30, ge=0, le=3650)  # of series, without pixels, to try rules on; 0: none
     approval: bool = False  # whether a second person has to approve a rule set
 

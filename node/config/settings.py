@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 
 from pydantic import Field
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from node.config.sections import (
     CommitmentSettings,
@@ -45,6 +47,13 @@ class Settings(Section):
 
     @property
     def database_url(self) -> str:
+        """With the password, where there is one: never to be shown."""
+        password = self.database.password.get_secret_value()
+        if password and self.database.url:
+            try:
+                return make_url(self.database.url).set(password=password).render_as_string(hide_password=False)
+            except ArgumentError:
+                return self.database.url  # refused where it is opened, with the cure
         return self.database.url or f"sqlite:///{self.node.data_dir / 'node.db'}"
 
     @property

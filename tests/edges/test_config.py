@@ -194,3 +194,37 @@ def test_settings_are_never_changed(tmp_path: Path) -> None:
     settings = load(written(tmp_path, ""), {})
     with pytest.raises(ValueError, match="frozen"):
         settings.node.ae_title = "OTHER"  # type: ignore[misc]
+
+
+def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("p@ss:word/1\n")
+    (tmp_path / "token").write_text("opens")
+    file = written(
+        tmp_path, f'[[destination]]\nname = "a"\nkind = "stow"\nurl = "http://a"\ntoken_file = "{tmp_path}/token"'
+    )
+    environment = {
+        "MRICORE_DATABASE__URL": "postgresql+psycopg://mricore@db/mricore",
+        "MRICORE_DATABASE__PASSWORD_FILE": str(tmp_path / "password"),
+        "MRICORE_TRITON__TOKEN_FILE": str(tmp_path / "token"),
+    }
+    settings = load(file, environment)
+    assert settings.database_url == "postgresql+psycopg://mricore:p%40ss%3Aword%2F1@db/mricore"
+    assert settings.triton.token.get_secret_value() == "opens"
+    assert settings.destination[0].token.get_secret_value() == "opens"
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "p@ss" not in shown
+        assert "opens" not in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"MRICORE_TRITON__TOKEN_FILE": "/nowhere/token"}, "triton: .*/nowhere/token cannot be read"),
+        ({"MRICORE_TRITON__TOKEN_FILE": "/dev/zero"}, "triton: .*/dev/zero is too long for a secret"),
+        ({"MRICORE_TRITON__TOKEN_FILE": "/dev/null", "MRICORE_TRITON__TOKEN": "a"}, "triton: .*both set"),
+        ({"MRICORE_TRITON__URL_FILE": "/dev/null"}, "triton.url_file: unknown key"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_refused_by_name(more: dict[str, str], what: str) -> None:
+    with pytest.raises(BadConfiguration, match=what):
+        load(None, more)

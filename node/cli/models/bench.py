@@ -82,7 +82,7 @@ def _server(settings: Settings, model: Model) -> Iterator[Server]:
     """The server that the settings name, or an embedded one for as long as it is needed."""
     url = settings.triton.url
     if url != "embedded":
-        yield Server(url.removeprefix("grpc://"), settings.triton.token or None)
+        yield Server(url.removeprefix("grpc://"), settings.triton.token.get_secret_value() or None)
         return
     names = [model.card.name]
     with tempfile.TemporaryDirectory() as work, EmbeddedTriton(model.folder.parent, Path(work), models=names) as triton:
