@@ -16,7 +16,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # ma
 from node.core.fault import Fault
 
 # Uncompressed first: what we choose where a sender offers several.
-_TRANSFER_SYNTAXES = [
+TRANSFER_SYNTAXES = [
     "1.2.840.10008.1.2.1",
     "1.2.840.10008.1.2",
     *(uid for uid in AllTransferSyntaxes if uid not in ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")),
@@ -49,7 +49,7 @@ def offered(services: Sequence[Service]) -> Shared:
     for service in services:
         for uid in service.sop_class_uids:
             served[uid] = served.get(uid, False) or service.requestor_may_serve
-    more = [_context(uid, _TRANSFER_SYNTAXES[:2]) for uid in served]
+    more = [_context(uid, TRANSFER_SYNTAXES[:2]) for uid in served]
     for context in more:
         if served[str(context.abstract_syntax)]:
             context.scu_role = context.scp_role = True
@@ -59,7 +59,7 @@ def offered(services: Sequence[Service]) -> Shared:
 
 @cache
 def _storage(both_ways: bool) -> tuple[PresentationContext, ...]:
-    contexts = tuple(_context(str(one.abstract_syntax), _TRANSFER_SYNTAXES) for one in AllStoragePresentationContexts)
+    contexts = tuple(_context(str(one.abstract_syntax), TRANSFER_SYNTAXES) for one in AllStoragePresentationContexts)
     for context in contexts if both_ways else ():
         context.scu_role = context.scp_role = True
     return contexts

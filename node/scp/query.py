@@ -18,14 +18,14 @@ from node.scp.contexts import Service
 
 _log = structlog.get_logger(__name__)
 
-_FIND = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1")  # Patient Root, Study Root
+FIND = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1")  # Patient Root, Study Root
 _MATCH, _CANCELED, _IDENTIFIER_DOES_NOT_MATCH, _UNABLE = 0xFF00, 0xFE00, 0xA900, 0xC001
 _Answer = tuple[int | Dataset, Dataset | None]
 
 
 def query(archive: Archive, ae_title: str) -> Service:
     """The service, as the listener takes it. `ae_title`: where the instances can be retrieved."""
-    return Service(_FIND, ((evt.EVT_C_FIND, lambda event: _find(archive, ae_title, event)),))
+    return Service(FIND, ((evt.EVT_C_FIND, lambda event: _find(archive, ae_title, event)),))
 
 
 def _find(archive: Archive, ae_title: str, event: evt.Event) -> Iterator[_Answer]:

@@ -28,8 +28,8 @@ from node.scp.query import failed
 
 _log = structlog.get_logger(__name__)
 
-_MOVE = ("1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.2.2")  # Patient Root, Study Root
-_GET = ("1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3")
+MOVE = ("1.2.840.10008.5.1.4.1.2.1.2", "1.2.840.10008.5.1.4.1.2.2.2")  # Patient Root, Study Root
+GET = ("1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3")
 _NEXT, _CANCELED, _UNABLE = 0xFF00, 0xFE00, 0xC001
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
@@ -38,12 +38,12 @@ _Known = Callable[[str], RemoteAE | None]
 
 def move(archive: Archive, known: _Known) -> Service:
     """The service, as the listener takes it. `known`: where an AE title is to be reached, None for a stranger."""
-    return Service(_MOVE, ((evt.EVT_C_MOVE, lambda event: _move(archive, known, event)),))
+    return Service(MOVE, ((evt.EVT_C_MOVE, lambda event: _move(archive, known, event)),))
 
 
 def get(archive: Archive) -> Service:
     """The service, as the listener takes it."""
-    return Service(_GET, ((evt.EVT_C_GET, lambda event: _get(archive, event)),), returns_instances=True)
+    return Service(GET, ((evt.EVT_C_GET, lambda event: _get(archive, event)),), returns_instances=True)
 
 
 def _move(archive: Archive, known: _Known, event: evt.Event) -> Iterator[Any]:

@@ -15,6 +15,7 @@ import pytest
 from pydicom import dcmread
 
 from node.core.card import Encoding
+from node.core.part10 import IMPLEMENTATION_VERSION_NAME
 from node.core.results import Form, Predecessor, Results, encode, inputs_sha256, to_bytes
 from node.core.results.moment import UNKNOWN, moment_of
 from tests.results import card, letter_l, origin, volume_of
@@ -136,7 +137,7 @@ def test_the_file_is_part_10_in_explicit_vr_little_endian() -> None:
         read = dcmread(BytesIO(to_bytes(made)))
         assert read.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
         assert read.file_meta.MediaStorageSOPInstanceUID == read.SOPInstanceUID
-        assert read.file_meta.ImplementationVersionName == "MRICORE-NODE"
+        assert read.file_meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
 
 
 def test_the_moment_is_the_latest_that_the_sources_know() -> None:
