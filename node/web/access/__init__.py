@@ -7,7 +7,7 @@ demand.py   what a handler needs
 layer.py    finds who asks, and turns away who is nobody
 """
 
-from node.web.access.demand import Demand, actor_of, may
+from node.web.access.demand import Demand, actor_of, csrf_token, may
 from node.web.access.layer import Access, Open
 
-__all__ = ["Access", "Demand", "Open", "actor_of", "may"]
+__all__ = ["Access", "Demand", "Open", "actor_of", "csrf_token", "may"]

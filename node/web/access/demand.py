@@ -8,7 +8,11 @@ from starlette.requests import HTTPConnection, Request
 from node.core.access import Actor, Right
 from node.errors import NotAllowed, NotSignedIn
 
-ACTOR = "node.actor"  # where the layer puts it in the request's scope
+# Where the layer puts them in the request's scope.
+ACTOR = "node.actor"
+CSRF = "node.csrf"
+
+CSRF_HEADER = "X-CSRF-Token"
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,8 @@ def actor_of(request: HTTPConnection) -> Actor:
     if not isinstance(found, Actor):
         raise NotSignedIn("sign in first")
     return found
+
+
+def csrf_token(request: HTTPConnection) -> str:
+    """What a page's script sends as X-CSRF-Token with each change; "" where nobody signed in by a cookie."""
+    return str(request.scope.get(CSRF, ""))
