@@ -98,7 +98,7 @@ def fill(database: Database, number: int) -> list[dict[str, str]]:
         ]  # fmt: skip
         uids = [one["0020000E"] for one in plain]
         at = [(_NOW - timedelta(days=30)).timestamp() + (start + place) * 25.0 for place in range(len(plain))]
-        headers.write_chunk(database, Batch(Whose(uids, uids, [1] * len(uids), at), columns_of(rows)))
+        headers.write_chunk(database, Batch(Whose(uids, uids, [1] * len(uids), at, at), columns_of(rows)))
     return sample
 
 

@@ -27,7 +27,7 @@ def database(url: str) -> Iterator[Database]:
 
 def kept(name: str, at: datetime = NOON, description: str = "[0,0]", version: int = 1) -> KeptHeader:
     cells = {"series.sender": f'"{name}"', "0008103E": description}
-    return KeptHeader(name, f"study of {name}", version, at, cells)
+    return KeptHeader(name, f"study of {name}", version, at, cells, at)
 
 
 def seen(database: Database, since: datetime | None = None) -> dict[str, str | None]:

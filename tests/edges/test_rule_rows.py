@@ -10,7 +10,7 @@ import pytest
 from node.adapters.database import Database, headers, shadows, simulations
 from node.adapters.database import rules as rows
 from node.adapters.database.headers import KeptHeader
-from node.adapters.database.hits import Hits, hits
+from node.adapters.database.hits import Hits, hits, sweep
 from node.errors import NoSuch
 from tests.databases import url
 from tests.waiting import NOON, emptied
@@ -36,7 +36,26 @@ def test_a_rule_is_counted_once_for_each_series_it_matched(database: Database) -
     matched(database, "a", "brain", "tags")  # decided again
     matched(database, "b", "brain", days_ago=3)
     matched(database, "c", "knee", days_ago=40)
-    assert hits(database, NOON) == [Hits("brain", 1, 2, NOON), Hits("tags", 1, 1, NOON)]
+    matched(database, "d", "brain", days_ago=9)
+    long_ago = NOON - 40 * DAY
+    assert hits(database, NOON) == [
+        Hits("brain", 1, 2, 3, NOON), Hits("knee", 0, 0, 0, long_ago), Hits("tags", 1, 1, 1, NOON)
+    ]  # fmt: skip
+
+
+def test_a_series_that_is_decided_again_and_matches_no_more_is_not_counted_any_more(database: Database) -> None:
+    matched(database, "a", "brain")
+    matched(database, "a", "knee")
+    assert [(one.rule, one.day) for one in hits(database, NOON)] == [("brain", 0), ("knee", 1)]
+
+
+def test_hours_nobody_counts_are_forgotten_but_the_last_of_each_rule(database: Database) -> None:
+    matched(database, "a", "brain", days_ago=50)
+    matched(database, "b", "brain", days_ago=40)
+    matched(database, "c", "brain")
+    matched(database, "d", "knee", days_ago=50)
+    assert sweep(database, NOON) == 2
+    assert [(one.rule, one.last_at) for one in hits(database, NOON)] == [("brain", NOON), ("knee", NOON - 50 * DAY)]
 
 
 def test_a_simulation_is_found_while_it_runs_and_when_it_is_done(database: Database) -> None:

@@ -10,6 +10,7 @@ from node.adapters.database import routing
 from node.adapters.database.trace import line
 from node.core.jobs import Job
 from node.core.states import SeriesState
+from node.pipeline.rule_sets.why import why
 from tests.bench import LONG_AFTER, Bench, rules
 from tests.synthetic import Grid, mr_series, uid
 
@@ -161,3 +162,16 @@ def test_the_trace_tells_tags_notices_and_the_series_of_a_job(bench: Bench) -> N
     assert found.tags == ("both", "tumour")
     assert found.notices == (("tumour", ("neuro",), "come and see"),)
     assert found.jobs[0].inputs == (("t1", T1[0].SeriesInstanceUID), ("flair", FLAIR[0].SeriesInstanceUID))
+
+
+def test_why_prefers_the_series_that_the_live_decision_preferred(bench: Bench) -> None:
+    """The second T1 is decided on first: it need not wait for the FLAIR, as the first one is preferred to it."""
+    on(bench)
+    second = series("t1 again")
+    arrive(bench, T1)
+    arrive(bench, second)
+    arrive(bench, FLAIR)
+    files = {"10.yaml": TUMOUR.replace("ELSE", "hold")}
+    for one, standing in ((T1, "matched"), (second, "not matched"), (FLAIR, "matched")):
+        found = why(bench.store.database, str(one[0].SeriesInstanceUID), files)
+        assert [said.standing for said in found.rules] == [standing]

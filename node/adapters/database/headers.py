@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from node.adapters.database.engine import Database
+from node.adapters.database.hits import tally
 from node.adapters.database.rule_tables import header, header_chunk, header_column, rule_hit
 from node.adapters.database.tables import series as series_table
 from node.core.kept import Column, pack, packed_column, unpack, unpacked_column
@@ -21,6 +22,7 @@ from node.core.kept.columns import columns_of
 
 CHUNK = 4096  # series
 _AT_ONCE = 400  # UIDs in one statement
+_WITHOUT_ARRIVALS = 4  # lists in a chunk of an earlier release
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,8 +33,14 @@ class KeptHeader:
     series_instance_uid: str
     study_instance_uid: str
     version: int
-    at: datetime
+    at: datetime  # when the rules decided
     cells: Mapping[str, str]
+    arrived_at: datetime | None = None  # its last instance; None: kept by a release that did not know
+
+    @property
+    def arrived(self) -> datetime:
+        """What live evaluation orders the series of a study by."""
+        return self.arrived_at or self.at
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ class Whose:
     uids: Sequence[str]
     studies: Sequence[str]
     versions: Sequence[int]
-    times: Sequence[float]  # seconds since 1970
+    times: Sequence[float]  # when the rules decided, in seconds since 1970
+    arrivals: Sequence[float]  # of the last instance
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ def keep(database: Database, kept: KeptHeader, matched: Sequence[str]) -> None:
         "study_instance_uid": kept.study_instance_uid,
         "version": kept.version,
         "at": kept.at,
+        "arrived_at": kept.arrived_at,
         "content": pack(dict(kept.cells)),
     }
     hits = [
@@ -72,9 +82,11 @@ def keep(database: Database, kept: KeptHeader, matched: Sequence[str]) -> None:
         if kept.cells:
             connection.execute(insert(header), row)
         again = (rule_hit.c.series_instance_uid == uid) & (rule_hit.c.version == kept.version)
+        before = connection.execute(select(rule_hit.c.rule, rule_hit.c.at).where(again)).all()
         connection.execute(delete(rule_hit).where(again))
         if hits:
             connection.execute(insert(rule_hit), hits)
+        tally(connection, [(row.rule, row.at, -1) for row in before] + [(one["rule"], kept.at, 1) for one in hits])
 
 
 def number(database: Database, since: datetime | None = None) -> int:
@@ -93,7 +105,7 @@ def of_series(database: Database, series_instance_uid: str) -> KeptHeader | None
     with database.reading() as connection:
         row = connection.execute(select(header).where(header.c.series_instance_uid == series_instance_uid)).first()
         if row is not None:
-            return KeptHeader(row.series_instance_uid, row.study_instance_uid, row.version, row.at, unpack(row.content))
+            return _loose(row)
         for chunk_id in connection.scalars(select(header_chunk.c.id).order_by(header_chunk.c.id.desc())).all():
             packed = connection.scalar(select(header_chunk.c.series).where(header_chunk.c.id == chunk_id))
             whose = _whose(packed or b"")
@@ -106,18 +118,44 @@ def _in_chunk(connection: Connection, chunk_id: int, whose: Whose, place: int) -
     columns = _columns(connection, chunk_id, None)
     cells = {key: cell for key, column in columns.items() if (cell := column.at(place)) is not None}
     return KeptHeader(
-        whose.uids[place], whose.studies[place], whose.versions[place], _moment(whose.times[place]), cells
-    )
+        whose.uids[place], whose.studies[place], whose.versions[place], _moment(whose.times[place]), cells,
+        _moment(whose.arrivals[place]),
+    )  # fmt: skip
 
 
 def of_study(database: Database, study_instance_uid: str) -> list[KeptHeader]:
     """What is kept of the series of a study and not yet in a chunk: those of the last days."""
     wanted = select(header).where(header.c.study_instance_uid == study_instance_uid).order_by(header.c.at)
     with database.reading() as connection:
-        return [
-            KeptHeader(row.series_instance_uid, row.study_instance_uid, row.version, row.at, unpack(row.content))
-            for row in connection.execute(wanted)
-        ]
+        return [_loose(row) for row in connection.execute(wanted)]
+
+
+def newer(database: Database, since: datetime, at_most: int) -> list[KeptHeader]:
+    """Rows that are in no chunk yet and were decided on at that moment or later, the newest first."""
+    wanted = select(header).where(header.c.at >= since).order_by(header.c.at.desc()).limit(at_most)
+    with database.reading() as connection:
+        return [_loose(row) for row in connection.execute(wanted)]
+
+
+def chunks(database: Database, since: datetime) -> list[int]:
+    """The chunks that hold series of that moment or later, the newest first."""
+    wanted = select(header_chunk.c.id).where(header_chunk.c.newest_at >= since).order_by(header_chunk.c.id.desc())
+    with database.reading() as connection:
+        return list(connection.scalars(wanted))
+
+
+def chunk(database: Database, chunk_id: int, keys: Sequence[str]) -> Batch | None:
+    """The columns of a chunk that are asked for; None when it is gone."""
+    with database.reading() as connection:
+        packed = connection.scalar(select(header_chunk.c.series).where(header_chunk.c.id == chunk_id))
+        return None if packed is None else Batch(_whose(packed), _columns(connection, chunk_id, keys))
+
+
+def _loose(row: Row[Any]) -> KeptHeader:
+    return KeptHeader(
+        row.series_instance_uid, row.study_instance_uid, row.version, row.at, unpack(row.content),
+        row.arrived_at or row.at,
+    )  # fmt: skip
 
 
 def batches(database: Database, keys: Sequence[str], since: datetime | None = None) -> Iterator[Batch]:
@@ -179,7 +217,9 @@ def _write(connection: Connection, batch: Batch) -> None:
             oldest_at=_moment(min(whose.times)),
             newest_at=_moment(max(whose.times)),
             number=len(whose.uids),
-            series=pack([list(whose.uids), list(whose.studies), list(whose.versions), list(whose.times)]),
+            series=pack(
+                [list(whose.uids), list(whose.studies), list(whose.versions), list(whose.times), list(whose.arrivals)]
+            ),
         )
     )
     key = made.inserted_primary_key
@@ -219,6 +259,7 @@ def _valid(batch: Batch, since: datetime | None, newest: Mapping[str, int], else
         [whose.studies[place] for place in places],
         [whose.versions[place] for place in places],
         [whose.times[place] for place in places],
+        [whose.arrivals[place] for place in places],
     )
     columns = {key: column.only(places) for key, column in batch.columns.items()}
     return Batch(left, {key: column for key, column in columns.items() if len(column.texts) > 1})
@@ -233,12 +274,14 @@ def _batch(rows: Sequence[Row[Any]], keys: set[str] | None) -> Batch:
         [row.study_instance_uid for row in rows],
         [row.version for row in rows],
         [_seconds(row.at) for row in rows],
+        [_seconds(row.arrived_at or row.at) for row in rows],
     )
     return Batch(whose, columns_of(contents))
 
 
 def _whose(packed: bytes) -> Whose:
-    return Whose(*unpack(packed))
+    read = unpack(packed)
+    return Whose(*read) if len(read) > _WITHOUT_ARRIVALS else Whose(*read, read[-1])
 
 
 def _columns(connection: Connection, chunk_id: int, keys: Sequence[str] | None) -> dict[str, Column]:

@@ -13,6 +13,7 @@ header = Table(  # of a series that was given to the rules, until many are gathe
     Column("study_instance_uid", UID, nullable=False),
     Column("version", Integer, nullable=False),  # of the series
     Column("at", Moment, nullable=False),  # when the rules decided
+    Column("arrived_at", Moment),  # its last instance; null: kept by a release that did not know
     Column("content", LargeBinary, nullable=False),  # key → cell (core.kept), packed
     Index(None, "at"),
     Index(None, "study_instance_uid"),
@@ -25,7 +26,7 @@ header_chunk = Table(  # the headers of many series, column by column
     Column("oldest_at", Moment, nullable=False),
     Column("newest_at", Moment, nullable=False),
     Column("number", Integer, nullable=False),  # of series
-    Column("series", LargeBinary, nullable=False),  # UID, study, version and time of each, packed
+    Column("series", LargeBinary, nullable=False),  # UID, study, version, time and arrival of each, packed
     Index(None, "newest_at"),
 )
 
@@ -45,6 +46,25 @@ rule_hit = Table(  # a rule matched a series
     Column("rule", String(64), primary_key=True),
     Column("at", Moment, nullable=False),
     Index(None, "rule", "at"),
+)
+
+rule_tally = Table(  # how often a rule matched, hour by hour: what a page may count
+    "rule_tally",
+    metadata,
+    Column("rule", String(64), primary_key=True),
+    Column("hour", Integer, primary_key=True, autoincrement=False),  # since 1970
+    Column("hits", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)
+
+rule_draft = Table(  # what an author is changing; one of each
+    "rule_draft",
+    metadata,
+    Column("author", String(256), primary_key=True),
+    Column("base", Integer, nullable=False),  # publication that it was made from
+    Column("revision", Integer, nullable=False),  # grows with every change
+    Column("at", Moment, nullable=False),
+    Column("files", JSON, nullable=False),  # file name → YAML text
 )
 
 publication = Table(  # which rule set was in use from when on; the newest is in use

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from node.adapters.database import Database, shadows
+from node.adapters.database import Database, hits, shadows
 from node.adapters.database import headers as rows
 from node.adapters.database.headers import KeptHeader
 from node.adapters.database.series import WaitingSeries
@@ -40,6 +40,7 @@ class Headers:
                 version=seen.version,
                 at=self.clock(),
                 cells={**kept_cells(subject.datasets), **kept_facts(subject.facts)} if self.days else {},
+                arrived_at=seen.last_at,
             ),
             matched,
         )
@@ -51,6 +52,7 @@ class Headers:
         while more := rows.merge(self.database, now - _LOOSE_FOR):
             moved += more
         gone = rows.sweep(self.database, now - timedelta(days=self.days))
+        hits.sweep(self.database, now)
         shadows.sweep(self.database, now - timedelta(days=max(self.days, _SHADOWS_AT_LEAST)))
         if gone:
             _log.info("kept headers forgotten", series=gone, reason=f"older than {self.days} days")

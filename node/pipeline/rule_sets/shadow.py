@@ -70,7 +70,7 @@ class Shadow:
     def _study(self, seen: WaitingSeries, subject: Subject) -> Study:
         """The other series as they were kept; the live ones were read by the decision already."""
         others = [
-            Sibling(one.series_instance_uid, one.at, KeptSubject(one.cells))
+            Sibling(one.series_instance_uid, one.arrived, KeptSubject(one.cells))
             for one in headers.of_study(self._database, seen.study_instance_uid)
             if one.series_instance_uid != seen.series_instance_uid
         ]

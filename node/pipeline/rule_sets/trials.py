@@ -104,7 +104,7 @@ class Trials:
         for batch in headers.batches(self.database, keys, since):
             table, whose = _turned(answers, batch), batch.whose
             for one in rulings:
-                one.gather(table, whose.uids, whose.studies, whose.times)
+                one.gather(table, whose.uids, whose.studies, whose.arrivals)
 
 
 def foretold(trials: Trials, author: str) -> Callable[[str, str], Mapping[str, object] | None]:

@@ -46,11 +46,11 @@ def why(database: Database, series_instance_uid: str, files: Mapping[str, str], 
     rule_set = parse_rule_set(files)
     subject = KeptSubject(kept.cells)
     siblings = [
-        Sibling(one.series_instance_uid, one.at, KeptSubject(one.cells))
+        Sibling(one.series_instance_uid, one.arrived, KeptSubject(one.cells))
         for one in headers.of_study(database, kept.study_instance_uid)
         if one.series_instance_uid != series_instance_uid
     ]
-    study = Study(series_instance_uid, [*siblings, Sibling(series_instance_uid, kept.at, subject)], kept.at)
+    study = Study(series_instance_uid, [*siblings, Sibling(series_instance_uid, kept.arrived, subject)], kept.at)
     decision = decide(rule_set, subject, study)
     said = tuple(_says(one) for one in decision.outcomes if rule in (None, one.rule.name))
     if rule is not None and not said:
