@@ -31,16 +31,18 @@ class Watchdog(Loop):
         clock: Callable[[], datetime],
         taken_up: Callable[[], None],
         beaten: Callable[[], None] = lambda: None,
+        role: str = "",
     ) -> None:
         """`taken_up` is called when there are jobs of a dead process, `beaten` after each sign of life."""
         super().__init__("watchdog", clock)
+        self._role = role
         self._database, self._process, self._taken_up, self._beaten = database, process_id, taken_up, beaten
         self._beating_since: float | None = None
         self._last = 0.0
 
     def arrive(self) -> None:
         """Enlist this process; what it had in progress when it ended last time is taken up at once."""
-        if taken := processes.arrive(self._database, self._process, self._clock()):
+        if taken := processes.arrive(self._database, self._process, self._clock(), self._role):
             _log.info("jobs of the last run taken up", jobs=taken)
 
     def leave(self) -> None:
@@ -49,7 +51,7 @@ class Watchdog(Loop):
             _log.info("jobs handed back", jobs=left)
 
     def _step(self) -> float:
-        if not processes.beat(self._database, self._process):
+        if not processes.beat(self._database, self._process, self._role):
             _log.warning("this process had been given up: others took its jobs")
         now = time.monotonic()
         if self._beating_since is None or now - self._last > SILENT_S / 2:

@@ -12,6 +12,7 @@ process = Table(
     Column("id", String(64), primary_key=True),
     Column("since", Float, nullable=False),  # seconds of the epoch, by the database's clock: ours may differ
     Column("beat", Float, nullable=False),  # the last sign of life, by the same clock
+    Column("role", String(16), nullable=False, default="", server_default=""),
 )
 
 lease = Table(

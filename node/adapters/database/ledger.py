@@ -258,6 +258,7 @@ def _series(one: Arrival, line: Receipt, at: datetime, settle: timedelta) -> dic
         "modality": who.modality if who else "",
         "series_description": who.series_description if who else "",
         "patient_id": who.patient_id if who else "",
+        "issuer_of_patient_id": who.issuer_of_patient_id if who else "",
         "patient_name": who.patient_name if who else "",
         "search_name": folded(who.patient_name) if who else "",
         "accession_number": who.accession_number if who else "",

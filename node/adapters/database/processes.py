@@ -5,6 +5,7 @@ Signs of life are on the database's clock: the clocks of two machines may differ
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
@@ -21,17 +22,26 @@ _DIED = "the process that worked on it ended in the middle of it"
 _HANDED_BACK = "handed back by a process that was told to stop"
 
 
-def arrive(database: Database, process_id: str, now: datetime) -> int:
+@dataclass(frozen=True)
+class Alive:
+    """A process that did not end, or that ended without a word."""
+
+    id: str
+    role: str  # "": it did not say
+    silent_seconds: float  # since its last sign of life
+
+
+def arrive(database: Database, process_id: str, now: datetime, role: str = "") -> int:
     """A process begins to work. What it had in progress when it ended last time is taken up again: how much."""
     with database.transaction() as connection:
-        _beat(connection, process_id)
+        _beat(connection, process_id, role)
         return _release(connection, job.c.owner == process_id, now)
 
 
-def beat(database: Database, process_id: str) -> bool:
+def beat(database: Database, process_id: str, role: str = "") -> bool:
     """A sign of life. False when this process had been given up, and its jobs taken: it is enlisted again."""
     with database.transaction() as connection:
-        return _beat(connection, process_id)
+        return _beat(connection, process_id, role)
 
 
 def bury(database: Database, process_id: str, silent_seconds: float, now: datetime) -> int:
@@ -69,11 +79,20 @@ def living(database: Database) -> dict[str, float]:
         }
 
 
-def _beat(connection: Connection, process_id: str) -> bool:
+def roster(database: Database) -> list[Alive]:
+    """Every process, by role and name."""
+    with database.reading() as connection:
+        silent = (seconds_of(connection) - process.c.beat).label("silent")
+        rows = connection.execute(select(process.c.id, process.c.role, silent).order_by(process.c.role, process.c.id))
+        return [Alive(row.id, row.role, max(0.0, float(row.silent))) for row in rows]
+
+
+def _beat(connection: Connection, process_id: str, role: str) -> bool:
     now = seconds_of(connection)
-    known = connection.execute(update(process).where(process.c.id == process_id).values(beat=now)).rowcount
+    mine = update(process).where(process.c.id == process_id)
+    known = connection.execute(mine.values(beat=now, role=role)).rowcount
     if not known:
-        connection.execute(insert(process).values(id=process_id, since=now, beat=now))
+        connection.execute(insert(process).values(id=process_id, since=now, beat=now, role=role))
     return bool(known)
 
 

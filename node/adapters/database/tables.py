@@ -130,6 +130,7 @@ series = Table(
     Column("modality", String(64), nullable=False, default=""),
     Column("series_description", Text, nullable=False, default=""),
     Column("patient_id", Text, nullable=False, default=""),
+    Column("issuer_of_patient_id", Text, nullable=False, default="", server_default=""),
     Column("patient_name", Text, nullable=False, default=""),
     Column("search_name", Text, nullable=False, default=""),  # patient_name folded for the search
     Column("accession_number", Text, nullable=False, default=""),
@@ -210,6 +211,7 @@ job = Table(
         sqlite_where=text("deadline_at IS NOT NULL"),
         postgresql_where=text("deadline_at IS NOT NULL"),
     ),
+    Index(None, "model", "id"),  # the newest ones of a model
     UniqueConstraint("series_instance_uid", "version", "model", "volume"),
 )
 

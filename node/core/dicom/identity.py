@@ -24,6 +24,7 @@ class Identity:
     series_instance_uid: str
     sop_instance_uid: str
     sop_class_uid: str
+    issuer_of_patient_id: str = ""
 
 
 def identity(ds: Dataset) -> Identity:
@@ -42,4 +43,5 @@ def identity(ds: Dataset) -> Identity:
         series_instance_uid=read.first("SeriesInstanceUID"),
         sop_instance_uid=read.first("SOPInstanceUID"),
         sop_class_uid=read.first("SOPClassUID"),
+        issuer_of_patient_id=read.text("IssuerOfPatientID").strip(),
     )
