@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class FakeModels:
         still_wanted: StillWanted,
         images: str = "",
         judged: Judged = lambda _: None,
+        others: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     ) -> NDArray[Any]:
         if self.oddity:
             judged(self.oddity)

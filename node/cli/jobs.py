@@ -63,10 +63,12 @@ def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
     if as_json:
         show_json(mine)
         return
-    apart = ("results", "deliveries", "likeness")
+    apart = ("results", "deliveries", "likeness", "inputs")
     show(("", ""), [(name, value) for name, value in vars(mine).items() if name not in apart])
     if mine.likeness:
         click.echo(likeness(mine.likeness))
+    if mine.inputs:
+        show(("input", "series"), mine.inputs)
     show(("kind", "file"), mine.results)
     show(("kind", "destination", "state", "answer"), mine.deliveries)
     show(("when", "what", "why"), [(moment(one.at), one.what, one.why) for one in story.history])

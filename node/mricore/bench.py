@@ -96,7 +96,10 @@ def measure(model: Model, server: Server, load: Load, done: Callable[[], None]) 
     Raises BadConfiguration for a model that takes more than slices, ModelFailed where two ways differ or one fails.
     """
     if [tensor.name for tensor in model.contract.inputs] != [SLICES.name]:
-        raise BadConfiguration(model.card.name, "takes features of a shared encoder", "Measure the encoder")
+        what, cure = "takes features of a shared encoder", "Measure the encoder"
+        if model.card.inputs:
+            what, cure = "takes several series", "Only models of one series can be measured so far"
+        raise BadConfiguration(model.card.name, what, cure)
     threads, at_once = _cpu_flavour(model)
     every = np.resize(_phantom(load.rows, load.columns), (max(load.series, *load.batches), load.rows, load.columns))
     with _Ways(model, server, threads) as ways:

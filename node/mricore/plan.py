@@ -72,7 +72,7 @@ def _shapes(model: Model, batch: int, rows: int, columns: int) -> str:
     """Of every input: only slices have free rows and columns."""
     return ",".join(
         f"{tensor.name}:"
-        + "x".join(map(str, (batch, *((rows, columns) if tensor.name == SLICES.name else tensor.dims))))
+        + "x".join(map(str, (batch, *((rows, columns) if tensor.dims == SLICES.dims else tensor.dims))))
         for tensor in model.contract.inputs
     )
 

@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from node.adapters.triton import Model, canary, read_model
-from node.adapters.triton.contract import SLICES
+from node.adapters.triton.contract import SLICES, slices_of
 from node.errors import BadConfiguration
 
 PLAN, BUILT = "model.plan", "plan.json"  # in the version's folder: the plan, and what it was built from and on
@@ -30,6 +30,10 @@ def answer(model: Model, slices: NDArray[np.uint16], beside: Path | None = None)
     if shared is not None:
         encoder = read_model((beside or model.folder.parent) / shared.encoder)
         given = {**given, **_run(encoder, given)}
+    return _first(model, given)
+
+
+def _first(model: Model, given: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     return next(iter(_run(model, given).values()))
 
 
@@ -50,7 +54,18 @@ def _run(model: Model, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
 
 def check_canary(model: Model, beside: Path | None = None) -> None:
     """Raise ModelFailed unless the weights give what the canary must in ONNX Runtime."""
-    canary.compare(model.card, answer(model, canary.slices(), beside), model.canary)
+    canary.compare(model.card, answer_to_canary(model, beside), model.canary)
+
+
+def answer_to_canary(model: Model, beside: Path | None = None) -> NDArray[Any]:
+    """What the weights give for the canary, in ONNX Runtime: as `answer`; of each input its own canary slices."""
+    if not model.card.inputs:
+        return answer(model, canary.slices(), beside)
+    kind = np.float32 if model.takes_floats else np.int32
+    return _first(
+        model,
+        {slices_of(one.name).name: canary.slices(n).astype(kind) for n, one in enumerate(model.card.inputs)},
+    )
 
 
 def check_plan(model: Model, triton: str = "", gpus: Collection[str] = ()) -> str | None:

@@ -43,8 +43,10 @@ class Embedder:
             model = read_model(model.folder.parent / model.card.shared.encoder)
         takes = [tensor.name for tensor in model.contract.inputs]
         if not model.gives(EMBEDDING) or takes != [SLICES.name]:
-            what = "gives no embedding of slices"
-            raise BadConfiguration(model.card.name, what, "Export it anew")
+            what, cure = "gives no embedding of slices", "Export it anew"
+            if model.card.inputs:
+                what, cure = "takes several series", "Only models of one series can be calibrated so far"
+            raise BadConfiguration(model.card.name, what, cure)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

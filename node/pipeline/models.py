@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from node.adapters.triton import Model, Statistics, StillWanted, TritonClient
 from node.adapters.triton.calibration import Calibration, LiveCalibration
-from node.adapters.triton.contract import EMBEDDING, LABELS, SLICES, Tensor
+from node.adapters.triton.contract import EMBEDDING, LABELS, SLICES, Tensor, slices_of
 from node.core.card import Card, Shared
 from node.core.ood import Oddity
 from node.errors import ModelFailed, ModelUnavailable, NodeError, NotProcessable
@@ -44,6 +46,7 @@ class Models:
         self._client, self._deadline_seconds = client, deadline_seconds
         self._faults = dict.fromkeys(self._models, _NOT_ASKED)
         self._canaries: Counter[tuple[str, bool]] = Counter()
+        self._asked_at: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     @property
@@ -55,8 +58,8 @@ class Models:
         with self._lock:
             return dict(self._faults)
 
-    def ask_canaries(self) -> dict[str, str]:
-        """Infer the known input with each model and compare; returns `faults`."""
+    def ask_canaries(self, now: datetime | None = None) -> dict[str, str]:
+        """Infer the known input with each model and compare; returns `faults`. `now` is kept as the time of it."""
         for name, model in self._models.items():
             try:
                 self._client.canary(model)
@@ -67,6 +70,9 @@ class Models:
             else:
                 self._count(name, passed=True)
                 self._note(name, "")
+            if now is not None:
+                with self._lock:
+                    self._asked_at[name] = now
         return self.faults()
 
     def look_for_calibrations(self) -> None:
@@ -78,6 +84,11 @@ class Models:
         """Model, whether its canary passed → how often, since this process started."""
         with self._lock:
             return dict(self._canaries)
+
+    def asked_at(self) -> dict[str, datetime]:
+        """Model → when its canary was asked last."""
+        with self._lock:
+            return dict(self._asked_at)
 
     def statistics(self) -> Sequence[Statistics]:
         """What the server counted. Raises ModelUnavailable when it does not say."""
@@ -118,24 +129,32 @@ class Models:
         still_wanted: StillWanted,
         images: str = "",
         judged: Judged = lambda _: None,
+        others: Arrays = MappingProxyType({}),
     ) -> NDArray[Any]:
         """What the model says of native slices (N, H, W), one answer for each: its first output.
 
-        Labels of a segmentation, probabilities of a classification, vectors of an embedding. Slices of one value are
-        not sent: their answer is 0, background. `images` is a digest of what the slices are made of: heads that share
-        an encoder find its features by it; without it they are computed anew. `judged` is told how unlike the usual
-        series these slices are, where the model has a calibration and gives the embedding that it takes.
-        Raises ModelUnavailable or ModelFailed, or what `still_wanted` raises.
+        Labels of a segmentation, probabilities of a classification, vectors of an embedding. Of a model with several
+        inputs `slices` are the reference's, `others` (N, ...) those of the others by name. Where all inputs' slices are
+        of one value they are not sent: the answer is 0, background. `images` is a digest of what the slices are made
+        of: heads that share an encoder find its features by it; without it they are computed anew. `judged` is told
+        how unlike the usual series these slices are, where the model has a calibration and gives the embedding that
+        it takes. Raises ModelUnavailable or ModelFailed, or what `still_wanted` raises.
         """
         model = self._usable(card.name)
         shown = ~blank(slices)
+        for other in others.values():
+            shown |= ~blank(other)
         first = model.contract.outputs[0]
         if not shown.any():
             return _spread(first, np.zeros((0, 1), np.float32), slices, shown)
         asking = _Asking(self._ask, request_id, still_wanted)
-        given: Arrays = {SLICES.name: slices[shown]}
+        reference = slices_of(card.reference.name).name if card.reference else SLICES.name
+        given: Arrays = {reference: slices[shown]}
+        given = {**given, **{slices_of(name).name: other[shown] for name, other in others.items()}}
         if card.shared is not None:
             given = {**given, **self._shared(model, card.shared, given, images, shown, asking)}
+        if missing := [tensor.name for tensor in model.contract.inputs if tensor.name not in given]:
+            raise ModelFailed(f"{card.name}: the node has no {', '.join(missing)} for it")
         mine = {tensor.name: given[tensor.name] for tensor in model.contract.inputs}
         calibration = self._calibrations[card.name].now
         own = calibration is not None and EMBEDDING not in given and model.gives(EMBEDDING)

@@ -11,25 +11,21 @@ is still its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from node import __version__
 from node.adapters.database import Database, claims, conclusions, pauses
 from node.adapters.database import jobs as rows
 from node.adapters.database.conclusions import Shown, note_shown
-from node.adapters.database.series import instances
 from node.adapters.decoding import Decoder, Pixels
 from node.adapters.files import Files
-from node.adapters.headers import read_header
 from node.adapters.objects import ResultFiles
 from node.core.card import Card
 from node.core.conclusions import likeness
@@ -42,17 +38,16 @@ from node.core.results import (
     Predecessor,
     Results,
     encode,
-    inputs_sha256,
     to_bytes,
     verify,
 )
 from node.core.states import Stage
-from node.core.volume import Volume, orientation, volume_for
-from node.errors import DestinationUnavailable, NotProcessable, OnHold, ResultRejected, StoreUnavailable
+from node.errors import DestinationUnavailable, OnHold, ResultRejected, StoreUnavailable
 from node.pipeline.concluding import Concluding, Reconsider
 from node.pipeline.delivery import Delivering
 from node.pipeline.forms import Choice, sent_to, to_make
 from node.pipeline.inferred import Inferred
+from node.pipeline.inputs import Prepared, Preparing, numbers, slices_for
 from node.pipeline.models import Models, blank
 
 _log = structlog.get_logger(__name__)
@@ -60,17 +55,6 @@ _log = structlog.get_logger(__name__)
 
 class JobGoneError(Exception):
     """Somebody canceled or superseded the job: the attempt ends without a trace."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A job's input: the volume, its images' headers and files."""
-
-    card: Card
-    volume: Volume
-    sources: Sequence[Dataset]
-    paths: Mapping[str, Path]
-    inputs_sha256: str
 
 
 @dataclass
@@ -168,12 +152,13 @@ class Work:
                 origin,
                 forms=frozenset({Form.PLANAR}) if said.in_words else to_make(chosen),
                 evaluations=(*said.evaluations, *((likeness(oddity),) if oddity else ())),
+                others=[part.sources for part in prepared.others.values()],
             )
             encoded = {str(form): to_bytes(ds) for form, ds in made.objects.items()}
         with watch.measuring("check"):
             self._enter(job, Stage.CHECK)
             for kind, content in encoded.items():
-                differences = verify(content, prepared.sources, prepared.volume, said.labels, prepared.card)
+                differences = verify(content, prepared.all_sources, prepared.volume, said.labels, prepared.card)
                 if differences:
                     raise ResultRejected(f"the {kind} is not what the model said: {differences[0]}")
         self._keep(job, made, encoded, chosen, prepared.card, watch)
@@ -186,7 +171,8 @@ class Work:
     def _infer(self, job: Job, prepared: Prepared, pixels: Pixels) -> NDArray[Any]:
         """The model's answer, slice by slice, and a note of what it was shown."""
         card = prepared.card
-        slices = pixels.values if self.models.takes_floats(card) else pixels.as_uint16()
+        floats = self.models.takes_floats(card)
+        slices = numbers(pixels, floats=floats)
         images = f"{prepared.inputs_sha256} {prepared.volume.key}"
         answer = self.models.infer(
             card,
@@ -195,6 +181,7 @@ class Work:
             lambda: self._still_mine(job),
             images,
             lambda oddity: self._judged(job, oddity),
+            slices_for(prepared, self.decoder, floats=floats),
         )
         encoder = card.shared.encoder if card.shared else ""
         note_shown(self.database, job.id, Shown(len(slices), int(blank(slices).sum()), encoder))
@@ -216,24 +203,7 @@ class Work:
                 raise JobGoneError
 
     def _prepare(self, job: Job) -> Prepared:
-        card = self.models.card(job.model, job.model_version)
-        stored = instances(self.database, job.series_instance_uid)
-        if gone := max((one.removed_at for one in stored if one.removed_at), default=None):
-            raise NotProcessable(f"images of the series were removed at {gone:%Y-%m-%d %H:%M} UTC (storage.keep_days)")
-        headers = {one.sop_instance_uid: read_header(self.files.path(one.path)) for one in stored}
-        read = [header.facts for header in headers.values()]
-        wanted = card.input
-        volume = volume_for(read, job.volume or None, at_least=wanted.slices_at_least, at_most=wanted.slices_at_most)
-        _demand_input(card, volume, [header.ds for header in headers.values()])
-        mine = {one.sop_instance_uid for one in volume.slices}
-        used = [one for one in stored if one.sop_instance_uid in mine]
-        return Prepared(
-            card=card,
-            volume=volume,
-            sources=[headers[one.sop_instance_uid].ds for one in used],
-            paths={one.sop_instance_uid: self.files.path(one.path) for one in used},
-            inputs_sha256=inputs_sha256({one.sop_instance_uid: one.sha256 for one in used}),
-        )
+        return Preparing(self.database, self.files).prepare(job, self.models.card(job.model, job.model_version))
 
     def _heed(self, job: Job) -> None:
         """Raises OnHold when a rule keeps what is so unlike the usual series for a person, who was not asked yet.
@@ -256,6 +226,7 @@ class Work:
             volume_key=prepared.volume.key,
             result_version=job.version,
             supersedes=self._predecessors(job),
+            inputs=prepared.inputs,
             oddity=oddity,
         )
 
@@ -298,19 +269,6 @@ class Work:
 
 def _folder(job: Job) -> str:
     return f"job-{job.id:08d}"
-
-
-def _demand_input(card: Card, volume: Volume, headers: Iterable[Dataset]) -> None:
-    """Raises NotProcessable when the card says that the model is not made for this series."""
-    plane = orientation(volume)
-    if card.input.orientation and plane not in card.input.orientation:
-        raise NotProcessable(f"{plane} slices: {card.name} takes {', '.join(card.input.orientation)}")
-    modalities = {str(header.get("Modality", "")) for header in headers}
-    wrong = sorted(modalities - set(card.input.modality))
-    if card.input.modality and wrong:
-        raise NotProcessable(
-            f"Modality {', '.join(wrong) or 'absent'}: {card.name} takes {', '.join(card.input.modality)}"
-        )
 
 
 def _rounded(volume_ml: float | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class ProbeModels(FakeModels):
         still_wanted: StillWanted,
         images: str = "",
         judged: Judged = lambda _: None,
+        others: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     ) -> NDArray[Any]:
         labels = super().infer(card, slices, request_id, still_wanted, images, judged)
         if card.kind is Kind.SEGMENTATION:

@@ -11,11 +11,12 @@ import hashlib
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,7 @@ class HeldModels(FakeModels):
         still_wanted: StillWanted,
         images: str = "",
         judged: Judged = lambda _: None,
+        others: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     ) -> NDArray[Any]:
         with self._asked.open("a") as lines:
             lines.write(f"{request_id}\n")

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, insert, select, update
 
 from node.adapters.database.engine import Database
+from node.adapters.database.routing_tables import job_series
 from node.adapters.database.tables import change, instance, job, receipt, result, series
 from node.core.ledger import Disposition
 from node.core.retention import Stored, is_settled
@@ -24,6 +25,11 @@ def oldest(database: Database, most: int) -> list[Stored]:
             job.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(_SETTLED_JOBS)
         )
     )
+    needed = exists(
+        select(job_series.c.job_id)
+        .join(job, job.c.id == job_series.c.job_id)
+        .where(job_series.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(_SETTLED_JOBS))
+    )
     wanted = (
         select(series)
         .where(
@@ -31,6 +37,7 @@ def oldest(database: Database, most: int) -> list[Stored]:
             series.c.state.in_((SeriesState.ROUTED, SeriesState.FILTERED)),
             series.c.promised == 0,
             ~unsettled,
+            ~needed,
         )
         .order_by(series.c.completed_at)
         .limit(most)
@@ -95,6 +102,16 @@ def _stored(connection: Connection, found: Sequence[Row[Any]]) -> list[Stored]:
     jobs: dict[str, list[Any]] = {uid: [] for uid in uids}
     of_jobs = select(job.c.series_instance_uid, job.c.state, job.c.finished_at)
     for one in connection.execute(of_jobs.where(job.c.series_instance_uid.in_(uids))):
+        jobs[one.series_instance_uid].append(one)
+    # Jobs that other series carry, and that read this one
+    others = (
+        select(job_series.c.series_instance_uid, job.c.state, job.c.finished_at)
+        .join(job, job.c.id == job_series.c.job_id)
+        .where(
+            job_series.c.series_instance_uid.in_(uids), job.c.series_instance_uid != job_series.c.series_instance_uid
+        )
+    )
+    for one in connection.execute(others):
         jobs[one.series_instance_uid].append(one)
     each = instance.c.series_instance_uid
     summed = select(each, func.sum(instance.c.size)).where(each.in_(uids)).group_by(each)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.routing_tables import job_series, notice, ready, tag
-from node.adapters.database.tables import series
+from node.adapters.database.tables import change, job, series
 from node.core.states import SeriesState
 
 
@@ -89,6 +89,52 @@ def inputs(database: Database, job_id: int) -> tuple[tuple[str, str], ...]:
 def inputs_of(connection: Connection, job_id: int) -> tuple[tuple[str, str], ...]:
     wanted = select(job_series.c.need, job_series.c.series_instance_uid).where(job_series.c.job_id == job_id)
     return tuple((row.need, row.series_instance_uid) for row in connection.execute(wanted.order_by(job_series.c.place)))
+
+
+def note_used(database: Database, job_id: int, used: Mapping[str, int]) -> None:
+    """How many instances of each of its series a job reads: more of them later make its result an old one."""
+    with database.transaction() as connection:
+        for uid, number in used.items():
+            mine = (job_series.c.job_id == job_id) & (job_series.c.series_instance_uid == uid)
+            connection.execute(update(job_series).where(mine).values(used=number))
+
+
+def reopen_carriers(connection: Connection, uid: str, instances: int, now: datetime) -> None:
+    """A series is complete with more instances than jobs of other series read of it: those series are decided anew,
+    as a new version.
+
+    What counts is how many instances there are, not a version: two series that are inputs of each other's jobs would
+    reopen each other without end.
+    """
+    behind = (
+        select(series.c.series_instance_uid, series.c.version, job_series.c.need)
+        .join(job, (job.c.series_instance_uid == series.c.series_instance_uid) & (job.c.version == series.c.version))
+        .join(job_series, job_series.c.job_id == job.c.id)
+        .where(
+            job_series.c.series_instance_uid == uid,
+            job_series.c.used < instances,
+            series.c.series_instance_uid != uid,
+            series.c.state != SeriesState.WAITING,
+            series.c.removed_at.is_(None),  # nothing could be made of it any more
+        )
+    )
+    found = {row.series_instance_uid: row for row in connection.execute(behind).all()}
+    for carrier, row in found.items():
+        why = f"more of the {row.need} of its study came"
+        connection.execute(
+            update(series)
+            .where(series.c.series_instance_uid == carrier, series.c.version == row.version)
+            .values(
+                state=SeriesState.WAITING,
+                reason=why,
+                version=row.version + 1,
+                completed_at=None,
+                evidence="",
+                look_at=now,
+            )
+        )
+        told = {"at": now, "actor": "completion", "series_instance_uid": carrier, "state": SeriesState.WAITING}
+        connection.execute(insert(change), {**told, "reason": why})
 
 
 def await_study(

@@ -46,4 +46,6 @@ job_series = Table(
     Column("need", String(32), primary_key=True),  # as the rule names it
     Column("place", Integer, nullable=False),  # of the need in the rule, from 0
     Column("series_instance_uid", UID, nullable=False),
+    Column("used", Integer),  # how many of its instances the last attempt read; null: none of them yet
+    Index(None, "series_instance_uid"),
 )

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, inser
 
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
-from node.adapters.database.routing import Notice, await_study, note, note_inputs, note_more
+from node.adapters.database.routing import Notice, await_study, note, note_inputs, note_more, reopen_carriers
 from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
 from node.core.jobs import Lane, NewJob, rank
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
@@ -208,6 +208,7 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
         for new in verdict.jobs:
             _create(connection, seen, new, now)
         _supersede_open(connection, seen, now)
+        reopen_carriers(connection, uid, len(seen.instances), now)
     return True
 
 

@@ -27,7 +27,7 @@ from tritonclient.utils import InferenceServerException
 
 from node.adapters.triton import canary
 from node.adapters.triton.breaker import Breaker
-from node.adapters.triton.contract import LABELS, SLICES
+from node.adapters.triton.contract import LABELS, SLICES, slices_of
 from node.adapters.triton.flight import Call, Done, Flight, StillWanted
 from node.adapters.triton.repository import Model
 from node.adapters.triton.statistics import Statistics, read
@@ -178,8 +178,11 @@ class TritonClient:
 
         A shared head is asked by way of its encoder.
         """
-        slices: NDArray[Any] = canary.slices()
-        given: Arrays = {SLICES.name: slices.astype(np.float32) if model.takes_floats else slices}
+        names = [slices_of(one.name).name for one in model.card.inputs] or [SLICES.name]
+        given: Arrays = {
+            name: canary.slices(number).astype(np.float32 if model.takes_floats else np.uint16)
+            for number, name in enumerate(names)
+        }
         if model.card.shared is not None:
             needed = [tensor.name for tensor in model.contract.inputs if tensor.name != SLICES.name]
             encoder = model.card.shared.encoder

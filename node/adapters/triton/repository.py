@@ -25,7 +25,7 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
-from node.adapters.triton.contract import FLOAT_SLICES, LABELS, SLICES, Contract, Tensor, unlike_card
+from node.adapters.triton.contract import LABELS, SLICES, Contract, Tensor, takes_numbers, unlike_card
 from node.core.card import Card, parse_card
 from node.errors import BadConfiguration
 
@@ -44,7 +44,7 @@ class Model:
     @property
     def takes_floats(self) -> bool:
         """Whether slices are sent as FP32 modality values, not as whole numbers."""
-        return any(tensor == FLOAT_SLICES for tensor in self.contract.inputs)
+        return any(takes_numbers(tensor) for tensor in self.contract.inputs)
 
     def gives(self, output: str) -> bool:
         """Whether it has an output of that name."""

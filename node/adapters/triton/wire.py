@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import InferInput, InferResult
 
-from node.adapters.triton.contract import FEATURES, SLICES
+from node.adapters.triton.contract import FEATURES, OF_INPUT, SLICES
 from node.errors import ModelFailed
 
 Arrays = Mapping[str, NDArray[Any]]  # by the name of the tensor, as many slices in each
@@ -21,7 +21,7 @@ def count_of(model: str, given: Arrays) -> int:
     """How many slices there are. Raises ModelFailed for arrays that are no input of any model."""
     counts = {len(each) for each in given.values() if each.ndim}
     for name, each in given.items():
-        axes = {SLICES.name: 3, FEATURES: 4}.get(name, 2)
+        axes = 3 if name.startswith(OF_INPUT) else {SLICES.name: 3, FEATURES: 4}.get(name, 2)
         if each.ndim != axes or not each.size or each.dtype not in {*_WIDENED, *_DATATYPES} or len(counts) != 1:
             raise ModelFailed(f"{model}: {name} cannot be {each.dtype} {each.shape}")
         if each.dtype.kind == "f" and not np.isfinite(each).all():

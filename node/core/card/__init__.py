@@ -7,11 +7,13 @@ sha256 of the card's bytes, so that the two cannot drift apart.
 
 from node.core.card.card import (
     Answer,
+    Brought,
     Card,
     Code,
     Encoding,
     Input,
     Kind,
+    NamedInput,
     Question,
     Segment,
     Shared,
@@ -23,6 +25,7 @@ from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, 
 
 __all__ = [
     "Answer",
+    "Brought",
     "Card",
     "Code",
     "Contrast",
@@ -30,6 +33,7 @@ __all__ = [
     "FeaturePath",
     "Input",
     "Kind",
+    "NamedInput",
     "NeckSource",
     "Normalize",
     "Numbers",

@@ -89,6 +89,25 @@ class Input:
     intensity: str
 
 
+class Brought(StrEnum):
+    """How an input comes to the planes of the reference."""
+
+    OWN_GRID = "own-grid"  # as it is: its slices lie in the reference's planes, its matrix may be another
+    RESAMPLED = "resampled"  # onto the reference's grid, by where both lie in the patient
+
+
+@dataclass(frozen=True)
+class NamedInput:
+    """One of several inputs of a model: a rule binds a series to its name."""
+
+    name: str
+    contract: Input
+    reference: bool = False  # the result lies on this one's grid
+    brought: Brought = Brought.RESAMPLED
+    outside: float = 0.0  # what stands where the series has no voxel, in the numbers that the model takes
+    covers_at_least: float = 0.5  # of the reference's voxels; a series that covers fewer is refused
+
+
 @dataclass(frozen=True)
 class Weights:
     """Where the weights come from."""
@@ -121,3 +140,9 @@ class Card:
     questions: tuple[Question, ...] = ()  # of a classification
     vector: Vector | None = None  # of an embedding
     shared: Shared | None = None  # of a head that takes another model's features instead of the network's own
+    inputs: tuple[NamedInput, ...] = ()  # of a model that takes several series; `input` is then the reference's
+
+    @property
+    def reference(self) -> NamedInput | None:
+        """The input on whose grid the result lies; None for a model of one series."""
+        return next((one for one in self.inputs if one.reference), None)

@@ -13,7 +13,6 @@ from node.core.card.card import (
     Card,
     Code,
     Encoding,
-    Input,
     Kind,
     Question,
     Segment,
@@ -21,6 +20,7 @@ from node.core.card.card import (
     Vector,
     Weights,
 )
+from node.core.card.inputs import read_input, read_inputs
 from node.core.card.reader import Reader
 from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Numbers, Pooling, PosEmbedSource, Recipe
 from node.errors import BadConfiguration
@@ -41,6 +41,7 @@ def parse_card(content: bytes, where: str) -> Card:
     read = Reader(where, "", raw)
     output, weights = read.section("output"), read.section("weights")
     kind = Kind(read.choice("kind", Kind)) if read.has("kind") else Kind.SEGMENTATION
+    inputs = read_inputs(read) if read.has("inputs") else ()
     encoding, segments = _labels(output) if kind is Kind.SEGMENTATION else (Encoding.BITS, ())
     return Card(
         name=read.text("name"),
@@ -48,7 +49,7 @@ def parse_card(content: bytes, where: str) -> Card:
         title=read.text("title"),
         intended_use=read.text("intended_use"),
         limits=read.text("limits"),
-        input=_input(read.section("input")),
+        input=next((one.contract for one in inputs if one.reference), None) or read_input(read.section("input")),
         encoding=encoding,
         segments=segments,
         weights=Weights(
@@ -66,18 +67,7 @@ def parse_card(content: bytes, where: str) -> Card:
         questions=_questions(output) if kind is Kind.CLASSIFICATION else (),
         vector=_vector(output) if kind is Kind.EMBEDDING else None,
         shared=_shared(read.section("shared")) if read.has("shared") else None,
-    )
-
-
-def _input(read: Reader) -> Input:
-    slices = read.section("slices")
-    return Input(
-        modality=read.texts("modality"),
-        orientation=read.texts("orientation"),
-        slices_at_least=slices.integer("at_least"),
-        slices_at_most=slices.integer("at_most"),
-        body_parts=read.texts("body_parts"),
-        intensity=read.text("intensity"),
+        inputs=inputs,
     )
 
 

@@ -35,6 +35,13 @@ class Reader:
     def has(self, key: str) -> bool:
         return key in self._raw
 
+    def flag(self, key: str) -> bool:
+        """true or false; false where nothing is said."""
+        said = self._raw.get(key, False)
+        if not isinstance(said, bool):
+            raise BadConfiguration(self.at(key), "must be true or false")
+        return said
+
     def choice(self, key: str, among: type[StrEnum]) -> str:
         said = self.text(key)
         if said not in tuple(among):

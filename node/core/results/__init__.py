@@ -84,6 +84,7 @@ def encode(
     forms: Collection[Form] = DEFAULT,
     evaluations: Sequence[Evaluation] = (),
     probabilities: NDArray[np.float32] | None = None,
+    others: Sequence[Sequence[Dataset]] = (),
 ) -> Results:
     """The objects of a label tensor.
 
@@ -101,7 +102,7 @@ def encode(
         probabilities = check_probabilities(volume, probabilities, origin.card)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of every illegal value in the sources; hygiene judges them
-        source = source_of(volume, sources)
+        source = source_of(volume, sources, others)
         segments = segments_of(labels, origin.card)
         measurements = measure(volume, segments, values, origin.card, slice_thickness(volume, source))
         findings = Findings(

@@ -44,6 +44,7 @@ def algorithm_parameters(origin: Origin) -> dict[str, str]:
         "rule_set_version": short(origin.rule_set_version),
         "volume": short(origin.volume_key),
         "result_version": str(origin.result_version),
+        **{f"input_{name}": uid for name, uid in origin.inputs},
         **_likeness(origin),
     }
     return {name: value for name, value in known.items() if value}

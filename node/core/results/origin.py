@@ -34,5 +34,6 @@ class Origin:
     supersedes: tuple[Predecessor, ...] = ()  # the SR documents of the result before, of every form there was
     series_number_base: int = 9000  # SeriesNumber is this + 10 * the source's, + 1 to 8 for the form
     institution: str | None = None
+    inputs: tuple[tuple[str, str], ...] = ()  # (name, SeriesInstanceUID) of a model that takes several series
     oddity: Oddity | None = None  # how unlike the usual series this one is to the model; None: not judged
     manufacturer: str = MANUFACTURER

@@ -15,9 +15,17 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import DSfloat
 
-from node.core.results.hygiene import CHARACTER_SET, Inherited, inherit, legal_text, uid_of, usable_uid
+from node.core.results.hygiene import CHARACTER_SET, Inherited, inherit, legal_text, text_of, uid_of, usable_uid
 from node.core.volume import Volume
 from node.errors import NotProcessable
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another series that a model was given, beside the one that the result lies on."""
+
+    series_instance_uid: str
+    headers: tuple[Dataset, ...]  # of the instances that it was given
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,20 @@ class Source:
     study_instance_uid: str
     series_instance_uid: str
     series_number: int | None
+    others: tuple[Other, ...] = ()
+
+    @property
+    def series(self) -> tuple[tuple[str, tuple[Dataset, ...]], ...]:
+        """Every series behind the result with its headers, the one that it lies on first."""
+        return ((self.series_instance_uid, self.headers), *((o.series_instance_uid, o.headers) for o in self.others))
 
 
-def source_of(volume: Volume, headers: Sequence[Dataset]) -> Source:
+def source_of(volume: Volume, headers: Sequence[Dataset], others: Sequence[Sequence[Dataset]] = ()) -> Source:
     """Match headers, in any order, to the slices of the volume by SOP Instance UID.
 
     Headers that the volume does not use are left aside. Raises NotProcessable where a slice has no header, where the
-    headers are not of one patient, study and series, or where the volume has no frame of reference.
+    headers are not of one patient, study and series, or where the volume has no frame of reference. `others` are the
+    headers of further series of the study, all of them used.
     """
     if not volume.slices:
         raise NotProcessable("The volume has no slices")
@@ -50,7 +65,20 @@ def source_of(volume: Volume, headers: Sequence[Dataset]) -> Source:
         study_instance_uid=uid_of(used[0], "StudyInstanceUID"),
         series_instance_uid=uid_of(used[0], "SeriesInstanceUID"),
         series_number=int(number) if number else None,
+        others=tuple(_other(used[0], one) for one in others),
     )
+
+
+def _other(first: Dataset, headers: Sequence[Dataset]) -> Other:
+    """Raises NotProcessable for a series that no result can refer to, or that is of somebody else."""
+    used = sorted(headers, key=lambda header: str(header.get("SOPInstanceUID", "")))
+    for header in used:
+        _header({str(header.get("SOPInstanceUID", "")): header}, str(header.get("SOPInstanceUID", "")))
+    inherit(used)
+    for keyword in ("PatientID", "StudyInstanceUID"):
+        if text_of(used[0], keyword) != text_of(first, keyword):
+            raise NotProcessable(f"The series of a study rule differ in {keyword}")
+    return Other(uid_of(used[0], "SeriesInstanceUID"), tuple(used))
 
 
 def stand_in(volume: Volume, source: Source, index: int) -> Dataset:

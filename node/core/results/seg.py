@@ -229,12 +229,16 @@ def _name_dimensions(seg: Dataset, uid: str) -> None:
 
 
 def _refer_to_sources(seg: Dataset, source: Source) -> None:
-    """Name the true source images where highdicom has named the stand-in."""
-    images = [encoded.reference(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in source.headers]
-    instances = encoded.sequence("ReferencedInstanceSequence", *images)
-    series = instances + encoded.element("SeriesInstanceUID", source.series_instance_uid)
+    """Name the true source images where highdicom has named the stand-in; the series that the result lies on first,
+    which is where viewers look for it."""
+    series, all_images = [], []
+    for uid, headers in source.series:
+        images = [encoded.reference(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in headers]
+        instances = encoded.sequence("ReferencedInstanceSequence", *images)
+        series.append(instances + encoded.element("SeriesInstanceUID", uid))
+        all_images += images
     for element in (
-        encoded.undecoded("ReferencedSeriesSequence", [series]),
-        encoded.undecoded("SourceImageSequence", images),
+        encoded.undecoded("ReferencedSeriesSequence", series),
+        encoded.undecoded("SourceImageSequence", all_images),
     ):
         seg[element.tag] = element

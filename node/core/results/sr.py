@@ -101,8 +101,10 @@ def _evidence(source: Source, origin: Origin, form: Form) -> RawDataElement:
 
     The planar form does not refer to the SEG, and goes where there is none.
     """
-    images = [(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in source.headers]
-    seen = [(source.series_instance_uid, images)]
+    seen = [
+        (uid, [(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in headers])
+        for uid, headers in source.series
+    ]
     if form is Form.SEGMENT:
         seen.insert(0, (seg_series_uid(source, origin), [(SegmentationStorage, seg_uid(source, origin))]))
     series = [

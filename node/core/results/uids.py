@@ -44,6 +44,7 @@ def result_uid(role: str, source_series_uid: str, origin: Origin) -> str:
         str(origin.series_number_base),
         *(f"{one.series_instance_uid}/{one.sop_instance_uid}" for one in origin.supersedes),
         *((str(origin.oddity),) if origin.oddity else ()),
+        *(f"{name}={uid}" for name, uid in origin.inputs),
     )
     return _from_digest(digest)
 

@@ -50,6 +50,13 @@ class Likeness(BaseModel):
     calibration: str  # SHA-256 of the file that holds the reference
 
 
+class Taken(BaseModel):
+    """A series that a job works on, by the name that its rule and its model give it."""
+
+    name: str
+    series_instance_uid: str
+
+
 class Story(BaseModel):
     """One job and all that is known of it."""
 
@@ -66,6 +73,7 @@ class Story(BaseModel):
     seconds: dict[str, float]
     segments: list[dict[str, object]]
     results: list[str]  # kinds
+    inputs: list[Taken]  # of a rule that needs several series of a study; empty: the one series above
     likeness: Likeness | None  # null: not judged
     deliveries: list[Delivered]
     history: list[Happened]
@@ -165,6 +173,7 @@ def _story(found: jobs.Story) -> Story:
         seconds=dict(one.seconds),
         segments=[dict(segment) for segment in one.segments],
         results=[kind for kind, _ in one.results],
+        inputs=[Taken(name=name, series_instance_uid=uid) for name, uid in one.inputs],
         likeness=Likeness.model_validate(vars(one.likeness)) if one.likeness else None,
         deliveries=[
             Delivered(kind=kind, destination=to, state=state, answer=answer)

@@ -70,7 +70,10 @@ def _header_sentences(ds: Dataset, sources: Sequence[Dataset]) -> Iterator[str]:
         if str(known[uid].get("SOPClassUID", "")) != sop_class:
             yield "A source image is named with a SOP Class that it does not have"
             break
-    yield from shared_attributes(ds, [known[uid] for uid in named], (*OF_THE_STUDY, "FrameOfReferenceUID", *_MATRIX))
+    yield from shared_attributes(ds, [known[uid] for uid in named], (*OF_THE_STUDY, "FrameOfReferenceUID"))
+    # The first series is the one that the Segmentation lies on; others that the model was given have their own matrix
+    grid = [str(item.ReferencedSOPInstanceUID) for item in ds.ReferencedSeriesSequence[0].ReferencedInstanceSequence]
+    yield from shared_attributes(ds, [known[uid] for uid in grid], _MATRIX)
     frames, expected = len(ds.PerFrameFunctionalGroupsSequence), int(ds.NumberOfFrames)
     if frames != expected:
         yield f"Number of Frames is {expected}, but {frames} frames are described"
