@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.triton_fixture", "tests.receiving", "tests.archive", "tests.bench"]
+pytest_plugins = ["tests.triton_fixture", "tests.receiving", "tests.archive", "tests.bench", "tests.browser"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -101,7 +101,7 @@ class Node:
         reception = self._receiving.reception if self._receiving else None
         routers = build_routers(settings, self.database, self._clock) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
-        self._web = build_web(settings, self._health(), reception, archive, routers)
+        self._web = build_web(settings, self._health(), reception, archive, routers, self._clock)
         self.http_port = self._web.start(settings.http.host, settings.http.port)
         if self._receiving:
             self._receiving.listen()

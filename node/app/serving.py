@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
 from node.adapters.database import Database
-from node.app.clock import Clock
+from node.app.clock import Clock, utc_now
 from node.app.rules import build_rules_router
 from node.config import Settings
 from node.pipeline.archive import Archive
@@ -17,6 +17,8 @@ from node.pipeline.overlay import overlay
 from node.pipeline.reception import Reception
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes, viewer_routes
 from node.web.api.jobs import jobs_router
+from node.web.pages import Pages, page_routes
+from node.web.pages.trace import trace_pages
 
 
 def build_web(
@@ -25,6 +27,7 @@ def build_web(
     reception: Reception | None,
     archive: Archive | None = None,
     routers: Sequence[APIRouter] = (),
+    clock: Clock = utc_now,
 ) -> Web:
     """The HTTP server with everything it offers."""
     routes: list[BaseRoute] = [
@@ -34,9 +37,17 @@ def build_web(
     ]
     if archive:
         routes += viewer_routes(settings.viewer_folder, partial(overlay, health.database, archive))
-    return Web(routes)
+    pages = Pages(clock, settings.node.ae_title)
+    if routers:
+        routes += page_routes(pages, build_pages(pages))
+    return Web(routes, leaving=pages.live.stop)
 
 
 def build_routers(settings: Settings, database: Database, clock: Clock) -> list[APIRouter]:
     """What stands below /api/v1; one for each subject."""
     return [jobs_router(database, clock), build_rules_router(settings, database, clock)]
+
+
+def build_pages(pages: Pages) -> list[APIRouter]:
+    """What stands below /admin; one for each subject."""
+    return [trace_pages(pages)]

@@ -6,7 +6,7 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,9 +22,12 @@ _START_S = 10.0
 class Web:
     """Serves what it is given, behind who asks."""
 
-    def __init__(self, routes: Sequence[BaseRoute], access: Access = Open) -> None:
-        """`access` is put around everything; without it everybody is let in, and only loopback is listened on."""
-        self._routes, self._access = routes, access
+    def __init__(
+        self, routes: Sequence[BaseRoute], access: Access = Open, leaving: Callable[[], None] | None = None
+    ) -> None:
+        """`access` is put around everything; without it everybody is let in, and only loopback is listened on.
+        `leaving` ends answers that would go on as long as somebody listens."""
+        self._routes, self._access, self._leaving = routes, access, leaving
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -46,6 +49,8 @@ class Web:
         return int(listening.getsockname()[1])
 
     def stop(self) -> None:
+        if self._leaving:
+            self._leaving()
         if self._server and self._thread:
             self._server.should_exit = True
             self._thread.join(5)

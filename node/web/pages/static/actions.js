@@ -1,0 +1,147 @@
+// <form data-api="POST /api/v1/jobs/12/retry">: sent as JSON, answered in the page.
+//
+//   data-then="reload"    what follows success: reload (also without the attribute), none, or an address
+//   data-done="…"         what is said after it
+//   data-confirm="<id>"   of a <dialog> whose form asks first
+// A field becomes a property by its name; "a.b" lies inside a. data-type on it: number, boolean, json, lines, list
+// (every checked box or chosen option of the name). A submit button may carry a data-api of its own.
+// Events that pages may listen for, on the form: api:before (cancelable; detail.body may be changed) and
+// api:done (cancelable: then nothing more happens; detail.answer).
+"use strict";
+
+(() => {
+  const AFTER = "mricore.after";
+  const texts = document.body.dataset;
+
+  function say(text, kind = "good") {
+    const place = document.getElementById(kind === "bad" ? "problems" : "messages");
+    const line = document.createElement("p");
+    line.className = `note note--${kind}`;
+    line.textContent = text;
+    place.replaceChildren(line);
+    if (kind === "bad") line.scrollIntoView({ block: "nearest" });
+  }
+
+  function cookie(name) {
+    const found = document.cookie.split("; ").find((one) => one.startsWith(`${name}=`));
+    return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
+  }
+
+  function csrf() {
+    return document.querySelector('meta[name="csrf"]')?.content || cookie("mricore_csrf") || cookie("__Host-mricore_csrf");
+  }
+
+  function put(body, name, value) {
+    const steps = name.split(".");
+    const last = steps.pop();
+    const into = steps.reduce((at, step) => (at[step] ??= {}), body);
+    into[last] = value;
+  }
+
+  function read(field) {
+    const text = field.value;
+    switch (field.dataset.type) {
+      case "number": return text.trim() === "" ? null : Number(text);
+      case "json": return text.trim() === "" ? null : JSON.parse(text);
+      case "lines": return text.split("\n").map((line) => line.trim()).filter(Boolean);
+      case "optional": return text.trim() === "" ? null : text;
+      default: return text;
+    }
+  }
+
+  function bodyOf(form) {
+    const body = {};
+    for (const field of form.elements) {
+      if (!field.name || field.disabled || field.type === "submit" || field.type === "button") continue;
+      if (field.dataset.type === "list") {
+        const sofar = field.name in body ? body[field.name] : [];
+        if (field.tagName === "SELECT") sofar.push(...[...field.selectedOptions].map((one) => one.value));
+        else if (field.checked) sofar.push(field.dataset.number === undefined ? field.value : Number(field.value));
+        put(body, field.name, sofar);
+      } else if (field.type === "checkbox") put(body, field.name, field.checked);
+      else if (field.type === "radio") { if (field.checked) put(body, field.name, read(field)); }
+      else put(body, field.name, read(field));
+    }
+    return body;
+  }
+
+  // What a problem document (RFC 9457), or a refusal of single fields, says.
+  function sentence(problem) {
+    if (Array.isArray(problem?.detail)) {
+      return problem.detail.map((one) => `${(one.loc ?? []).slice(1).join(".")}: ${one.msg}`).join("; ");
+    }
+    return problem?.detail || problem?.title || texts.textFailed;
+  }
+
+  async function call(method, address, body) {
+    const headers = { Accept: "application/json", "X-CSRF-Token": csrf() };
+    const sent = method === "GET" || body === undefined ? undefined : JSON.stringify(body);
+    if (sent !== undefined) headers["Content-Type"] = "application/json";
+    let answer;
+    try {
+      answer = await fetch(address, { method, headers, body: sent, credentials: "same-origin" });
+    } catch {
+      throw new Error(texts.textUnreachable);
+    }
+    const text = await answer.text();
+    const json = (answer.headers.get("content-type") ?? "").includes("json") && text ? JSON.parse(text) : null;
+    if (!answer.ok) throw Object.assign(new Error(sentence(json)), { status: answer.status, problem: json });
+    return json;
+  }
+
+  function problemOf(form, text) {
+    const place = form.querySelector("[data-problem]");
+    if (!place) return text && say(text, "bad");
+    place.textContent = text;
+    place.hidden = !text;
+  }
+
+  async function send(form, submitter) {
+    const [method, address] = (submitter?.dataset.api ?? form.dataset.api).split(" ");
+    let body;
+    try {
+      body = bodyOf(form);
+    } catch (wrong) {
+      return problemOf(form, String(wrong.message));
+    }
+    if (submitter?.name) put(body, submitter.name, submitter.value);
+    const before = new CustomEvent("api:before", { bubbles: true, cancelable: true, detail: { body, submitter } });
+    if (!form.dispatchEvent(before)) return;
+    const buttons = [...form.elements].filter((one) => one.type === "submit" && !one.disabled);
+    buttons.forEach((one) => { one.disabled = true; });
+    form.setAttribute("aria-busy", "true");
+    problemOf(form, "");
+    try {
+      const answer = await call(method, address, body);
+      form.closest("dialog")?.close();
+      const done = new CustomEvent("api:done", { bubbles: true, cancelable: true, detail: { answer, submitter } });
+      if (form.dispatchEvent(done)) follow(submitter?.dataset.then ?? form.dataset.then ?? "reload", submitter?.dataset.done ?? form.dataset.done);
+    } catch (fault) {
+      problemOf(form, fault.message);
+    } finally {
+      form.removeAttribute("aria-busy");
+      buttons.forEach((one) => { one.disabled = false; });
+    }
+  }
+
+  function follow(then, done) {
+    if (then === "none") return done && say(done);
+    if (done) sessionStorage.setItem(AFTER, done);
+    if (then === "reload") location.reload();
+    else location.assign(then);
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.api && !event.submitter?.dataset.api) return;
+    event.preventDefault();
+    send(form, event.submitter);
+  });
+
+  const after = sessionStorage.getItem(AFTER);
+  if (after) {
+    sessionStorage.removeItem(AFTER);
+    say(after);
+  }
+  window.api = { call, say, csrf };
+})();
