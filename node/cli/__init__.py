@@ -26,6 +26,8 @@ _COMMANDS = {
     "senders": "senders",
     "destinations": "destinations",
     "viewer": "viewer",
+    "backup": "backup",
+    "restore": "restore",
 }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -46,14 +48,15 @@ class Database:
             event.listen(self.engine, "begin", _begin)
 
     def migrate(self) -> None:
-        """Bring the tables to this release's form. Harmless when they are."""
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        """Bring the tables to this release's form. Harmless when they are.
+
+        Raises BadConfiguration when a newer release has brought them further.
+        """
         with self.transaction() as connection:
             if connection.dialect.name == "postgresql":  # replicas that start at once take turns
                 connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            demand_known(applied(connection))
+            upgrade(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -87,6 +90,39 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def applied(connection: Connection) -> str:
+    """The revision of the tables; "" where there are none."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to a revision that this release knows."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def revisions() -> list[str]:
+    """Every revision that this release knows, the oldest first."""
+    return [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def demand_known(revision: str) -> None:
+    """Raises BadConfiguration when tables have been brought to a revision that a later release made."""
+    if revision and revision not in (known := revisions()):
+        raise BadConfiguration(
+            "database.url",
+            f"its tables are of revision {revision}, which a newer release made; this one knows them up to {known[-1]}",
+            "Start the newer release, or restore the backup that was made before the upgrade (docs/howto-upgrade.md)",
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
 
 
 def _durable_wal(connection: object, _entry: ConnectionPoolEntry) -> None:
