@@ -10,11 +10,13 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from node.adapters.forcing import Forcing, sync_folder
 from node.errors import NodeError, StorageFull, StoreUnavailable
@@ -91,6 +93,11 @@ class Files:
         if kept:
             with _translated():
                 self._forcing.force([one.path for one in kept])
+
+    def scratch(self) -> BinaryIO:
+        """An unnamed file on the disk of the instances, gone when it is closed."""
+        with _translated():
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=self.root))
 
     def path(self, relative: str) -> Path:
         return self.root / relative

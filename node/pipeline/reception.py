@@ -134,6 +134,11 @@ class Reception:
     def demand_room(self) -> None:
         self._files.demand_room(_IN_MEMORY)
 
+    def scratch(self) -> BinaryIO:
+        """An unnamed file for what cannot be stored yet, gone when it is closed. Raises StorageFull."""
+        self.demand_room()
+        return self._files.scratch()
+
     def open_file(self) -> Writer:
         self.demand_room()
         return self._files.writer(self._clock())

@@ -10,13 +10,16 @@ import httpx
 import numpy as np
 import pytest
 from dicomweb_client.api import DICOMwebClient
+from imagecodecs import htj2k_encode
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLSLossless,
@@ -190,7 +193,12 @@ def test_compressed_frames_come_as_they_are_or_decoded(served: ServedArchive, sy
 
 @pytest.mark.parametrize(
     ("kind", "syntax"),
-    [("image/jls", JPEGLSLossless), ("image/jp2", JPEG2000Lossless), ("image/dicom-rle", RLELossless)],
+    [
+        ("image/jls", JPEGLSLossless),
+        ("image/jp2", JPEG2000Lossless),
+        ("image/jphc", HTJ2KLossless),
+        ("image/dicom-rle", RLELossless),
+    ],
 )
 def test_frames_and_instances_are_encoded_anew(
     served: ServedArchive, series: list[Dataset], kind: str, syntax: UID
@@ -201,6 +209,19 @@ def test_frames_and_instances_are_encoded_anew(
     found = dcmread(BytesIO(answer.content))
     assert found.file_meta.TransferSyntaxUID == syntax
     assert np.array_equal(found.pixel_array, series[0].pixel_array)
+
+
+def test_an_instance_that_came_in_htj2k_is_decoded_and_drawn(served: ServedArchive) -> None:
+    (ds,) = mr_series(Grid(slices=1, rows=64, columns=48), name="stored as HTJ2K")
+    plain = ds.PixelData
+    ds.PixelData = encapsulate([bytes(htj2k_encode(ds.pixel_array, reversible=True))])
+    ds["PixelData"].VR, ds.file_meta.TransferSyntaxUID = "OB", HTJ2KLossless
+    served.keep(ds)
+    assert served.get(f"{path_of(ds)}/frames/1", "application/octet-stream").content == plain
+    stored = served.get(f"{path_of(ds)}/frames/1", "multipart/related; type=image/jphc")
+    assert f"image/jphc; transfer-syntax={HTJ2KLossless}".encode() in stored.content
+    picture = Image.open(BytesIO(served.get(f"{path_of(ds)}/rendered", "image/png").content))
+    assert picture.size == (48, 64)
 
 
 def test_a_deflated_instance_gives_its_frames(served: ServedArchive) -> None:

@@ -19,7 +19,7 @@ class _Collected:
         self.parts: list[tuple[str, bytes]] = []
         self._content_type, self._part = "", bytearray()
 
-    def begin(self, content_type: str) -> None:
+    def begin(self, content_type: str, _location: str) -> None:
         self._content_type, self._part = content_type, bytearray()
 
     def data(self, chunk: memoryview) -> None:

@@ -1,4 +1,7 @@
-"""In the child: frames, and whole instances, in another transfer syntax."""
+"""In the child: frames, and whole instances, in another transfer syntax.
+
+HTJ2K is read by the codec for JPEG 2000; it is written where the package imagecodecs is installed (OpenJPH).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.encoders.base import get_encoder
@@ -18,6 +22,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
@@ -35,7 +40,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # transfer syntaxes that no other one reads (JPEG).
 _PLUGINS = ("pyjpegls", "pylibjpeg", "pydicom")
 _LAST_PLUGIN = "gdcm"
-_ENCODED = frozenset({JPEG2000Lossless, JPEGLSLossless, RLELossless})
+_ENCODED = frozenset({HTJ2KLossless, JPEG2000Lossless, JPEGLSLossless, RLELossless})
 _DECODED_AT_MOST = 1 << 30  # bytes of one frame
 
 
@@ -75,8 +80,20 @@ def _encoded(ds: Dataset, number: int, syntax: UID) -> bytes:
         return bytes(image.astype(image.dtype.newbyteorder("<")).tobytes())
     if syntax not in _ENCODED:
         raise BadInstance("frames are not encoded in this transfer syntax")
+    if syntax == HTJ2KLossless:
+        return _htj2k(image)
     encoder = get_encoder(syntax)
     return bytes(encoder.encode(image, **_options(ds, image)))
+
+
+def _htj2k(image: Array) -> bytes:
+    try:
+        from imagecodecs import htj2k_encode
+    except ImportError as absent:
+        raise BadInstance("HTJ2K is not written here: the package imagecodecs is not installed") from absent
+    if image.ndim != 2 or image.dtype.kind not in "iu" or image.itemsize > 2:
+        raise BadInstance("HTJ2K is written of images in grey of up to 16 bits only")
+    return bytes(htj2k_encode(np.ascontiguousarray(image), reversible=True))
 
 
 def _options(ds: Dataset, image: Array) -> dict[str, Any]:
@@ -137,7 +154,12 @@ def convert(request: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[byt
         ds.decompress(generate_instance_uid=False)
     elif stored == ExplicitVRBigEndian:
         _swap(ds)
-    if syntax in _ENCODED:
+    if syntax == HTJ2KLossless:
+        count = int(ds.get("NumberOfFrames") or 1)
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.PixelData = encapsulate([_htj2k(decoded(ds, number)) for number in range(1, count + 1)])
+        ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    elif syntax in _ENCODED:
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         ds.compress(syntax, generate_instance_uid=False)
     ds.file_meta.TransferSyntaxUID = syntax

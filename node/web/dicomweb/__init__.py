@@ -1,6 +1,9 @@
 """DICOMweb (PS3.18): one file per transaction, and what the transactions share.
 
 stow.py            Store: POST /studies
+stow_files.py      … of DICOM files
+stow_metadata.py   … of JSON or XML with bulk data
+stow_desk.py       … what both share
 store_response.py  what Store answers
 qido.py            Search: studies, series, instances
 wado.py            Retrieve, in all its files

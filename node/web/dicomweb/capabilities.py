@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from node.core.dicomweb.accept import Offer, best
 from node.web.dicomweb.edge import FORBIDDEN, accepted, base_url, told
+from node.web.dicomweb.syntaxes import MADE_SYNTAXES
 
 _WADL = "application/vnd.sun.wadl+xml"
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"  # a name, not an address
@@ -29,7 +30,8 @@ def capability_routes(offered: Sequence[Route]) -> list[Route]:
         chosen = best(accepted(request), _OFFERS)
         resources = _resources(offered)
         if chosen and chosen[0].media_type == "application/json":
-            return JSONResponse({"resources": [{"path": path, "methods": names} for path, names in resources]})
+            listed = [{"path": path, "methods": names} for path, names in resources]
+            return JSONResponse({"resources": listed, "transferSyntaxes": sorted(MADE_SYNTAXES)})
         return Response(_wadl(base_url(request), resources), media_type=_WADL)
 
     return [Route("/", told(capabilities), methods=["GET", "OPTIONS"])]

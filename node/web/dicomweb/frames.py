@@ -27,7 +27,7 @@ from node.web.dicomweb.edge import (
 )
 from node.web.dicomweb.media import Refusal
 from node.web.dicomweb.parts import boundary, in_threads, part, related
-from node.web.dicomweb.syntaxes import EXPLICIT, OCTETS, frame_syntax, frame_type, is_plain
+from node.web.dicomweb.syntaxes import EXPLICIT, MADE, OCTETS, frame_syntax, frame_type, is_plain
 from node.web.dicomweb.threads import reading
 
 _AT_ONCE = 8  # frames that are decoded by one request to the child
@@ -72,8 +72,8 @@ def _chosen(accept: str, held: Held, count: int) -> tuple[Wish, str]:
             return wish, syntax
     raise Refusal(
         NOT_ACCEPTABLE,
-        f'frames are to be had as multipart/related; type="{OCTETS}", image/jls, image/jp2 or image/dicom-rle, and as '
-        f"stored with transfer-syntax=*",
+        f'frames are to be had as multipart/related; type="{OCTETS}", {", ".join(list(MADE)[1:])}, and as stored '
+        "with transfer-syntax=*",
     )
 
 

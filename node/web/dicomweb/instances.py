@@ -58,7 +58,7 @@ def _retrieve(archive: Archive, request: Request) -> Response:
     raise Refusal(
         NOT_ACCEPTABLE,
         f'instances are to be had as multipart/related; type="{DICOM}", one also as {DICOM}; '
-        "stored with transfer-syntax=*, or in one that pixels can be encoded in",
+        f"stored with transfer-syntax=*, or in {', '.join(sorted(MADE_SYNTAXES))}",
     )
 
 

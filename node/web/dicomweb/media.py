@@ -30,6 +30,7 @@ class MediaType:
     name: str  # "" when the client did not say, or not so that it can be read
     boundary: bytes = b""
     related: str = ""  # the type parameter of multipart/related (RFC 2387); "" where the client left it out
+    transfer_syntax: str = ""  # its parameter (PS3.18 8.7.3.5.2); "" where the client left it out
 
 
 def media_type(content_type: str) -> MediaType:
@@ -39,7 +40,9 @@ def media_type(content_type: str) -> MediaType:
     except (ValueError, LookupError, IndexError):  # characters or parameters (RFC 2231) that no header may have
         return MediaType("")
     related = options.get(b"type", b"").decode("latin-1").strip().lower()
-    return MediaType(name.decode("latin-1").strip().lower(), options.get(b"boundary", b""), related)
+    syntax = options.get(b"transfer-syntax", b"").decode("latin-1").strip()
+    kind = name.decode("latin-1").strip().lower()
+    return MediaType(kind, options.get(b"boundary", b""), related, "" if syntax == "*" else syntax)
 
 
 def acceptable(accept: str, offered: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ _LONGEST_HEADER = 4096
 class Parts(Protocol):
     """Who takes the parts."""
 
-    def begin(self, content_type: str) -> None: ...
+    def begin(self, content_type: str, location: str) -> None: ...
     def data(self, chunk: memoryview) -> None: ...
     def end(self) -> None: ...
 
@@ -29,7 +29,8 @@ class MultipartReader:
         if not 0 < len(boundary) <= 200:
             raise Refusal(400, "multipart/related needs a boundary of 1 to 70 characters (RFC 2046 5.1.1)")
         self._parts = parts
-        self._header, self._value, self._content_type = bytearray(), bytearray(), ""
+        self._header, self._value = bytearray(), bytearray()
+        self._content_type, self._location = "", ""
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -38,7 +39,7 @@ class MultipartReader:
                 "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
                 "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
                 "on_header_end": self._header_ends,
-                "on_headers_finished": lambda: self._parts.begin(self._content_type),
+                "on_headers_finished": lambda: self._parts.begin(self._content_type, self._location),
                 "on_part_data": lambda data, start, end: self._parts.data(memoryview(data)[start:end]),
                 "on_part_end": self._parts.end,
                 "on_end": self._end,
@@ -60,11 +61,13 @@ class MultipartReader:
             raise Refusal(400, "the body ends without the closing delimiter of its boundary (RFC 2046 5.1.1)")
 
     def _begin(self) -> None:
-        self._content_type = ""
+        self._content_type = self._location = ""
 
     def _header_ends(self) -> None:
         if self._header.lower() == b"content-type":
             self._content_type = self._value.decode("latin-1")
+        elif self._header.lower() == b"content-location":
+            self._location = self._value.decode("latin-1").strip()
         self._header.clear()
         self._value.clear()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from node.core.dicomweb.accept import Wish
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -28,6 +30,7 @@ MADE = {
     "image/dicom-rle": "1.2.840.10008.1.2.5",
     "image/jls": "1.2.840.10008.1.2.4.80",
     "image/jp2": "1.2.840.10008.1.2.4.90",
+    **({"image/jphc": "1.2.840.10008.1.2.4.201"} if find_spec("imagecodecs") else {}),  # an optional package
 }
 MADE_SYNTAXES = frozenset(MADE.values())
 
