@@ -1,5 +1,6 @@
 """Threads that judge series, attempt jobs and look after the rest, for ever, whatever a single one of them does."""
 
+from node.worker.board_teller import BoardTeller
 from node.worker.carrier import Carrier
 from node.worker.clerk import Clerk
 from node.worker.header_keeper import HeaderKeeper
@@ -12,6 +13,7 @@ from node.worker.worker import Worker
 
 __all__ = [
     "SILENT_S",
+    "BoardTeller",
     "Carrier",
     "Clerk",
     "HeaderKeeper",

@@ -29,5 +29,5 @@ class ModelKeeper(Loop):
         due = self._asked is None or (now - self._asked).total_seconds() >= _CANARY_EVERY_S
         if due or self._models.faults():
             self._asked = now
-            self._models.ask_canaries()
+            self._models.ask_canaries(now)
         return LONGEST_SLEEP_S
