@@ -66,6 +66,11 @@ class Fact:
         return hash(self.text)
 
 
+def facts() -> tuple[Fact, ...]:
+    """All but those of models."""
+    return tuple(Fact(name, kind, name in _SEVERAL, name in _IDENTIFYING) for name, kind in _TABLE.items())
+
+
 RECEIVED = Fact("series.received", Kind.DATE_TIME)  # what `within` counts from
 
 

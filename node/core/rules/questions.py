@@ -87,8 +87,7 @@ def _not_for(name: str, operand: Operand) -> Wrong:
     if operand.kind is Kind.SEQUENCE and name != "code":
         return Wrong(f"{operand.text} is {operand.kind} and has no value to compare",
                      "Ask for {exists: true}, or for a {code: SCHEME:VALUE}")  # fmt: skip
-    able = (other for other, reader in _READERS.items() if operand.kind in reader.of and other != name)
-    can = [other for other in able if other != "contains" or operand.several or operand.kind in TEXTUAL]
+    can = [other for other in operators_of(operand) if other != name]
     cure = f"Use {', '.join(can[:-1])} or {can[-1]}" if len(can) > 1 else f"Ask for {{{can[0]}: true}}"
     return Wrong(f"{name} does not compare {operand.text}, which is {operand.kind}", cure)
 
@@ -255,3 +254,9 @@ _READERS = {
     "exists": _Reader(frozenset(Kind), _exists),
 }
 OPERATORS = tuple(_READERS)
+
+
+def operators_of(operand: Operand) -> tuple[str, ...]:
+    """The operators that compare an attribute or a fact."""
+    able = (name for name, reader in _READERS.items() if operand.kind in reader.of | {Kind.ANY})
+    return tuple(name for name in able if name != "contains" or operand.several or operand.kind in TEXTUAL | {Kind.ANY})
