@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from ssl import SSLContext
 
 from node.adapters.association import RemoteAE
 from node.adapters.database import Database
-from node.adapters.destinations import Destination
+from node.adapters.destinations import Destination, Outcome, Outgoing
 from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.folder import Folder
 from node.adapters.destinations.orthanc import OrthancDestination, OrthancServer
@@ -16,24 +19,66 @@ from node.adapters.destinations.stow import HttpServer, StowServer
 from node.adapters.destinations.tls import client_context
 from node.adapters.objects import ResultFiles
 from node.app.clock import Clock
+from node.app.places import LiveMapping, Places
 from node.config import DestinationSettings, Settings
 from node.core.forms import Form, forms_of
 from node.core.windows import Window
+from node.errors import BadConfiguration, DestinationUnavailable
 from node.pipeline.delivery import Delivering
 from node.pipeline.gate import Policy, Proof
 
 
-def build_delivering(settings: Settings, database: Database, results: ResultFiles, clock: Clock) -> Delivering:
-    """All destinations, their policies and groups."""
-    built = [build_destination(one, settings.node.ae_title) for one in settings.destination]
+def build_delivering(places: Places, database: Database, results: ResultFiles, clock: Clock) -> Delivering:
+    """All destinations of every moment, their policies and groups. Raises BadConfiguration for those of node.toml."""
+    mine = places.file.node.ae_title
+    for one in places.file.destination:
+        build_destination(one, mine)
     return Delivering(
         database,
         results,
-        {one.name: one for one in built},
+        LiveMapping(places, lambda settings: _Built(settings.destination, mine)),
         clock,
-        policies={one.name: _policy(one) for one in settings.destination},
-        groups={group.name: group.members for group in settings.destination_group},
+        policies=LiveMapping(places, lambda settings: {one.name: _policy(one) for one in settings.destination}),
+        groups={group.name: group.members for group in places.file.destination_group},
     )
+
+
+class _Built(Mapping[str, Destination]):
+    """Each built when it is first asked for: one whose TLS files are gone does not take the others with it."""
+
+    def __init__(self, of: Sequence[DestinationSettings], calling_ae: str) -> None:
+        self._of, self._calling_ae = {one.name: one for one in of}, calling_ae
+        self._built: dict[str, Destination] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Destination:
+        with self._lock:
+            if name not in self._built:
+                self._built[name] = self._build(self._of[name])
+            return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def _build(self, one: DestinationSettings) -> Destination:
+        try:
+            return build_destination(one, self._calling_ae)
+        except BadConfiguration as wrong:
+            return Unusable(one.name, str(wrong))
+
+
+@dataclass
+class Unusable:
+    """A destination that cannot be built: what is for it waits, with the reason."""
+
+    name: str
+    reason: str
+
+    def deliver(self, _objects: Sequence[Outgoing]) -> list[Outcome]:
+        raise DestinationUnavailable(self.reason)
 
 
 def build_destination(settings: DestinationSettings, calling_ae: str) -> Destination:

@@ -16,6 +16,7 @@ from node.adapters.database.clock import shared
 from node.app.archiving import Archiving
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
+from node.app.places import Places
 from node.app.receiving import Receiving
 from node.app.roles import Role
 from node.app.serving import build_routers, build_web
@@ -50,10 +51,17 @@ class Node:
             raise BadConfiguration("database.url", f"--role {role} is for processes that share a PostgreSQL", cure)
         self._clock = self._shared_clock or clock
         self.files, self.results = build_store(settings)
-        self._delivering = build_delivering(settings, self.database, self.results, self._clock)
+        self._places = Places(settings, self.database)
+        self._delivering = build_delivering(self._places, self.database, self.results, self._clock)
         self._working = (
             Working(
-                settings, self.database, self.files, self.results, self._clock, self._delivering, self._tell_of_jobs
+                self._places,
+                self.database,
+                self.files,
+                self.results,
+                self._clock,
+                self._delivering,
+                self._tell_of_jobs,
             )
             if role.works
             else None
@@ -96,10 +104,10 @@ class Node:
         if self.role.receives:
             wake = self._tell_of_series
             self._receiving = Receiving(
-                settings, self.database, self.files, self._clock, self._delivering, wake, self._archiving.archive
+                self._places, self.database, self.files, self._clock, self._delivering, wake, self._archiving.archive
             )
         reception = self._receiving.reception if self._receiving else None
-        routers = build_routers(settings, self.database, self._clock) if self.role.shows else []
+        routers = build_routers(self._places, self.database, self._clock) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
         self._web = build_web(settings, self._health(), reception, archive, routers, self._clock)
         self.http_port = self._web.start(settings.http.host, settings.http.port)

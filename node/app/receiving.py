@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,10 @@ from node.adapters.files import Files
 from node.adapters.orthanc import Orthanc
 from node.app.clock import Clock
 from node.app.destinations import peer_of
-from node.config import Settings
+from node.app.feeds import Feeds
+from node.app.places import LiveMapping, LiveSequence, Places
+from node.config import Settings, SourceSettings
+from node.errors import BadConfiguration
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
 from node.pipeline.archive import Archive
 from node.pipeline.commitment import Commitments
@@ -44,7 +49,7 @@ class Receiving:
 
     def __init__(
         self,
-        settings: Settings,
+        places: Places,
         database: Database,
         files: Files,
         clock: Clock,
@@ -53,7 +58,9 @@ class Receiving:
         archive: Archive | None = None,
     ) -> None:
         """`stored` is called when something came that somebody may want to look at; `archive` is to be queried."""
-        self._settings, self._database, self._files, self._clock = settings, database, files, clock
+        settings = places.file
+        self._places, self._settings = places, settings
+        self._database, self._files, self._clock = database, files, clock
         self._delivering, self._stored, self._archive = delivering, stored, archive
         self.reception = Reception(
             database,
@@ -65,7 +72,7 @@ class Receiving:
         )
         self._reporter: Reporter | None = None
         self._listener: Listener | None = None
-        self._feeds: list[Follower] = []
+        self._feeds = Feeds(places, self._built_feed, self._follower)
         self.dicom_port = self.tls_port = 0
 
     def listen(self) -> None:
@@ -82,12 +89,7 @@ class Receiving:
 
     def follow(self) -> None:
         """Start the feeds, and the reports that senders are owed."""
-        self._feeds = [
-            Follower(feed, self._database, self._clock, self._alone(f"feed {feed.name}"))
-            for feed in self._built_feeds()
-        ]
-        for feed in self._feeds:
-            feed.start()
+        self._feeds.start()
         if self._reporter:
             self._reporter.start()
 
@@ -95,13 +97,17 @@ class Receiving:
         """Refuse new associations and let those that are open come to their end."""
         if self._listener:
             self._listener.stop(seconds_left())
-        for feed in self._feeds:
-            feed.stop(seconds_left())
+        self._feeds.stop(seconds_left)
 
     def close(self, seconds_left: Callable[[], float]) -> None:
         """Nothing comes in any more."""
         if self._reporter:
             self._reporter.stop(seconds_left())
+
+    @property
+    def followed(self) -> list[str]:
+        """The feeds that this process looks after."""
+        return self._feeds.names
 
     def faults(self) -> list[str]:
         """Reasons why nothing can be received."""
@@ -109,9 +115,7 @@ class Receiving:
 
     def _admission(self) -> Admission:
         settings = self._settings
-        sources = [
-            Source(one.name, one.ae_title, one.hosts, one.certificate_name) for one in settings.source if one.ae_title
-        ]
+        sources = LiveSequence(self._places, _senders)
         anybody = settings.dicom.accept == "any"
         return Admission(
             settings.node.ae_title, anybody, sources, lambda ae, host: sender_rows.is_admitted(self._database, ae, host)
@@ -130,14 +134,13 @@ class Receiving:
     def _services(self) -> list[Service]:
         services = [mpps(ProcedureSteps(self._database, self._clock, self._stored))]
         if self._settings.commitment.enabled:
-            told = _reports(self._settings)
+            told = LiveMapping(self._places, _reports)
             commitments = Commitments(self._database, self._files, self._clock, told, self._report)
             self._reporter = Reporter(commitments, self._clock, self._alone("commitment reports"))
             services.append(commitment(commitments))
-        if any(one.proof == "commitment" for one in self._settings.destination):
-            services.append(commitment_reports(self._delivering.promises))
+        services.append(replace(commitment_reports(self._delivering.promises), is_offered=self._is_promised))
         if self._archive:
-            known = _known(self._settings).get
+            known = LiveMapping(self._places, _known).get
             services += [
                 query(self._archive, self._settings.node.ae_title), move(self._archive, known), get(self._archive),
             ]  # fmt: skip
@@ -151,19 +154,25 @@ class Receiving:
         if self._reporter:
             self._reporter.wake()
 
-    def _built_feeds(self) -> list[Feed]:
-        feeds: list[Feed] = []
-        for one in self._settings.source:
-            if one.kind == "orthanc":
-                orthanc = Orthanc(one.url, one.user, one.password.get_secret_value())
-                host = urlsplit(one.url).hostname or ""
-                source = OrthancSource(one.name, host, frozenset(one.modalities), one.poll_seconds)
-                feeds.append(OrthancChanges(source, orthanc, self._database, self.reception, self._clock))
-            elif one.kind == "folder":
-                settle, delete = timedelta(seconds=one.settle_seconds), one.received == "delete"
-                folder = FolderSource(one.name, one.path or Path(), settle, one.poll_seconds, delete)
-                feeds.append(WatchedFolder(folder, self.reception, self._clock))
-        return feeds
+    def _is_promised(self) -> bool:
+        return any(one.proof == "commitment" for one in self._places.settings().destination)
+
+    def _built_feed(self, one: SourceSettings) -> Feed:
+        if one.kind == "orthanc":
+            orthanc = Orthanc(one.url, one.user, one.password.get_secret_value())
+            host = urlsplit(one.url).hostname or ""
+            source = OrthancSource(one.name, host, frozenset(one.modalities), one.poll_seconds)
+            return OrthancChanges(source, orthanc, self._database, self.reception, self._clock)
+        settle, delete = timedelta(seconds=one.settle_seconds), one.received == "delete"
+        folder = FolderSource(one.name, one.path or Path(), settle, one.poll_seconds, delete)
+        return WatchedFolder(folder, self.reception, self._clock)
+
+    def _follower(self, feed: Feed) -> Follower:
+        return Follower(feed, self._database, self._clock, self._alone(f"feed {feed.name}"))
+
+
+def _senders(settings: Settings) -> list[Source]:
+    return [Source(one.name, one.ae_title, one.hosts, one.certificate_name) for one in settings.source if one.ae_title]
 
 
 def _reports(settings: Settings) -> dict[str, RemoteAE]:
@@ -180,7 +189,11 @@ def _known(settings: Settings) -> dict[str, RemoteAE]:
         for one in settings.source
         if one.query
     }
-    return asked | {one.ae_title: peer_of(one, mine) for one in settings.destination if one.ae_title}
+    for one in settings.destination:
+        with suppress(BadConfiguration):  # whose TLS files cannot be used is nobody that can be sent to
+            if one.ae_title:
+                asked[one.ae_title] = peer_of(one, mine)
+    return asked
 
 
 def _certificates(settings: Settings) -> Certificates | None:

@@ -13,7 +13,7 @@ from node.adapters.database.series import WaitingSeries
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import Model, read_repository
 from node.app.clock import Clock
-from node.config import Settings
+from node.app.places import Places
 from node.core.rules import Decision, Mistake, Subject, check_rule_set
 from node.errors import BadConfiguration
 from node.pipeline.rule_sets.background import Background
@@ -28,31 +28,31 @@ from node.worker import HeaderKeeper
 _log = structlog.get_logger(__name__)
 
 
-def build_versions(
-    settings: Settings, database: Database, clock: Clock, models: Sequence[Model] | None = None
-) -> Versions:
+def build_versions(places: Places, database: Database, clock: Clock, models: Sequence[Model] | None = None) -> Versions:
     """Versions that are checked with this node's models and destinations. Without `models` they are read when asked."""
+    settings = places.file
 
     def mistakes(files: Mapping[str, str]) -> tuple[Mistake, ...]:
         known = read_repository(settings.triton.models) if models is None else models
         cards = {model.card.name: model.card for model in known}
-        return check_rule_set(files, models=cards, destinations=settings.destination_names)
+        return check_rule_set(files, models=cards, destinations=places.settings().destination_names)
 
     return Versions(database, clock, mistakes, settings.rules.approval)
 
 
-def build_rules_router(settings: Settings, database: Database, clock: Clock) -> APIRouter:
+def build_rules_router(places: Places, database: Database, clock: Clock) -> APIRouter:
     """/api/v1/rules of this process."""
-    versions = build_versions(settings, database, clock)
-    return rules_router(versions, Background(versions, settings.process_id))
+    versions = build_versions(places, database, clock)
+    return rules_router(versions, Background(versions, places.file.process_id))
 
 
 class Rules:
     """The rules of a process that works."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock, models: Sequence[Model]) -> None:
+    def __init__(self, places: Places, database: Database, clock: Clock, models: Sequence[Model]) -> None:
+        settings = places.file
         self._settings, self._database = settings, database
-        self.versions = build_versions(settings, database, clock, models)
+        self.versions = build_versions(places, database, clock, models)
         self.in_use = InUse(database)
         self.headers = Headers(database, clock, settings.rules.keep_headers_days)
         self.shadow = Shadow(database, clock)

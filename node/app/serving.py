@@ -10,6 +10,8 @@ from starlette.routing import BaseRoute
 
 from node.adapters.database import Database
 from node.app.clock import Clock, utc_now
+from node.app.keeping import build_places_routers
+from node.app.places import Places
 from node.app.rules import build_rules_router
 from node.config import Settings
 from node.pipeline.archive import Archive
@@ -43,9 +45,13 @@ def build_web(
     return Web(routes, leaving=pages.live.stop)
 
 
-def build_routers(settings: Settings, database: Database, clock: Clock) -> list[APIRouter]:
+def build_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
     """What stands below /api/v1; one for each subject."""
-    return [jobs_router(database, clock), build_rules_router(settings, database, clock)]
+    return [
+        jobs_router(database, clock),
+        build_rules_router(places, database, clock),
+        *build_places_routers(places, database, clock),
+    ]
 
 
 def build_pages(pages: Pages) -> list[APIRouter]:

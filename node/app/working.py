@@ -18,6 +18,7 @@ from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repos
 from node.adapters.triton.repository import ensembles
 from node.app.clock import Clock
 from node.app.destinations import wanted_forms
+from node.app.places import LiveMapping, Places
 from node.app.rules import Rules
 from node.config import Settings
 from node.core.completion import Policy
@@ -42,7 +43,7 @@ class Working:
 
     def __init__(
         self,
-        settings: Settings,
+        places: Places,
         database: Database,
         files: Files,
         results: ResultFiles,
@@ -55,16 +56,17 @@ class Working:
         Raises BadConfiguration for rules or models that are wrong.
         """
         self._tell = tell
+        self._places, settings = places, places.file
         self._settings, self._database, self._files, self._results = settings, database, files, results
         self._clock, self._delivering = clock, delivering
         on_disk = read_repository(settings.triton.models)
-        self.rules = Rules(settings, database, clock, on_disk)
+        self.rules = Rules(places, database, clock, on_disk)
         self._triton = _triton(settings, on_disk)
         self._client = _client(settings, self._triton)
         features = KeptFeatures(settings.node.data_dir / "features")
         self.models = Models(on_disk, self._client, settings.triton.deadline_seconds, features)
         self._decoder = Decoder()
-        self._queries = SourceQueries(_queries(settings), clock, answered=self._look)
+        self._queries = SourceQueries(LiveMapping(places, _queries), clock, answered=self._look)
         self._clerk = Clerk(self._completion(), clock, self.job_created)
         self._workers = self._built_workers()
         self._carrier = self._built_carrier()
@@ -208,7 +210,7 @@ class Working:
     def _policy(self, calling_ae: str) -> Policy:
         completion = self._settings.completion
         # Feeds have no AE title: their name stands in the ledger for it.
-        sources = [one for one in self._settings.source if calling_ae == (one.ae_title or one.name)]
+        sources = [one for one in self._places.settings().source if calling_ae == (one.ae_title or one.name)]
         mine = (one.quiet_seconds for one in sources if one.quiet_seconds)
         return Policy(
             quiet_seconds=next(mine, completion.quiet_seconds),
@@ -229,7 +231,7 @@ class Working:
             device_serial_number=self._settings.node.ae_title,
             reconsider=self._reconsider,
             objection=self._completion().objection,
-            asked=wanted_forms(self._settings),
+            asked=LiveMapping(self._places, wanted_forms),
         )
 
 

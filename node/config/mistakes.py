@@ -121,6 +121,28 @@ def _check_sources(where: str, settings: Settings) -> None:
         _check_url(at, one.url)
 
 
+def keys_of_destination(kind: str) -> frozenset[str]:
+    """What a [[destination]] of this kind may say, beside name and kind."""
+    return (_OF_ALL_DESTINATIONS | _OF_A_DESTINATION[kind]) - {"name", "kind"}
+
+
+def keys_of_source(kind: str) -> frozenset[str]:
+    """What a [[source]] of this kind may say, beside name and kind."""
+    return _OF_A_KIND[kind] | {"quiet_seconds"}
+
+
+def proofs_of(kind: str) -> tuple[str, ...]:
+    """What may be asked of a destination of this kind as proof."""
+    return _PROOFS[kind]
+
+
+def demanded_of(family: str, kind: str) -> frozenset[str]:
+    """What it may not leave out."""
+    if family == "source":
+        return frozenset({_DEMANDED[kind]})
+    return {"dicom": frozenset({"ae_title", "host"}), "folder": frozenset({"path"})}.get(kind, frozenset({"url"}))
+
+
 def _check_url(at: str, url: str) -> None:
     try:
         parts = urlsplit(url)

@@ -156,6 +156,10 @@ class CommitmentSettings(Section):
     mode: Literal["kept"] = "kept"  # what is promised: the instance lies durably in this node's store
 
 
+class Places(Section):
+    folders: tuple[Path, ...] = ()  # below which destinations and sources of kind folder may be added by page or API
+
+
 class SourceSettings(Section):
     name: str = Field(min_length=1, max_length=64)
     kind: Literal["dicom", "orthanc", "folder"] = "dicom"

@@ -20,6 +20,7 @@ from node.config.sections import (
     Http,
     Jobs,
     Node,
+    Places,
     Rules,
     Section,
     SourceSettings,
@@ -41,6 +42,7 @@ class Settings(Section):
     jobs: Jobs = Field(default_factory=Jobs)
     completion: Completion = Completion()
     commitment: CommitmentSettings = CommitmentSettings()
+    places: Places = Places()
     source: tuple[SourceSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()
     destination_group: tuple[DestinationGroupSettings, ...] = ()

@@ -23,6 +23,10 @@ TRANSFER_SYNTAXES = [
 ]
 
 
+def always() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Service:
     """A DIMSE service beside Storage: the SOP classes that are offered for it and what handles its requests."""
@@ -31,6 +35,7 @@ class Service:
     handlers: tuple[tuple[evt.InterventionEvent, Callable[[evt.Event], Any]], ...]
     requestor_may_serve: bool = False  # whoever opens the association may be the SCP (PS3.7 D.3.3.4)
     returns_instances: bool = False  # over the same association: whoever opens it may be a Storage SCP
+    is_offered: Callable[[], bool] = always  # asked for each association
 
 
 VERIFICATION = Service((str(Verification),), ((evt.EVT_C_ECHO, lambda _event: 0x0000),))

@@ -24,7 +24,7 @@ from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NA
 from node.errors import BadConfiguration
 from node.pipeline.reception import Incoming, Reception
 from node.scp.admission import CONGESTED, FULL, Admission, Caller, Refusal, Seats
-from node.scp.contexts import VERIFICATION, Service, offered
+from node.scp.contexts import VERIFICATION, Service, Shared, offered
 from node.scp.dimse import Command
 from node.scp.reactor import StorageReactor, StoringAssociation
 from node.scp.tls import Certificates, common_name, handshake
@@ -56,7 +56,7 @@ class Listener:
         """`note` is told of every association request, and why it was refused if it was."""
         self._reception, self._admission, self._limits, self._note = reception, admission, limits, note
         self._services = (VERIFICATION, *services)
-        self._contexts = offered(self._services)
+        self._offered: dict[tuple[Service, ...], Shared] = {}
         self._seats = Seats(limits.max_associations)
         ae = AE(ae_title=admission.ae_title)
         ae.maximum_pdu_size = limits.max_pdu
@@ -77,22 +77,30 @@ class Listener:
             certificates.check()
         key = "dicom.tls_port" if certificates else "dicom.port"
         try:
-            server = _Server(self._ae, (host, port), self._admission.ae_title, self._contexts, None, [], _Handler)
+            server = _Server(self._ae, (host, port), self._admission.ae_title, self._contexts(), None, [], _Handler)
         except OSError as taken:
             what = "is in use" if taken.errno == errno.EADDRINUSE else f"cannot be opened ({taken.strerror})"
             raise BadConfiguration(key, f"{host}:{port} {what}", "Choose another port") from taken
         for event, handler in self._handlers():
             server.bind(event, handler)
-        server.begin, server.stall_seconds, server.certificates = (
+        server.begin, server.stall_seconds, server.certificates, server.offered = (
             self._begin,
             self._limits.stall_seconds,
             certificates,
+            self._contexts,
         )
         threading.Thread(target=server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
         self._ae._servers.append(server)  # where pynetdicom's shutdown looks for it
         self._servers.append(server)
         bound = server.socket.getsockname() if server.socket else (host, port)
         return int(bound[1])
+
+    def _contexts(self) -> Shared:
+        """What is offered to the next association."""
+        now = tuple(one for one in self._services if one.is_offered())
+        if now not in self._offered:
+            self._offered[now] = offered(now)
+        return self._offered[now]
 
     def _handlers(self) -> list[tuple[evt.EventType, Callable[[evt.Event], Any]]]:
         """One handler an event: pynetdicom binds no more."""
@@ -205,6 +213,7 @@ class _Server(ThreadedAssociationServer):
     begin: Callable[..., _Receiving]
     stall_seconds: float
     certificates: Certificates | None = None
+    offered: Callable[[], Shared]
 
     def handle_error(self, _request: object, client_address: Any) -> None:
         """socketserver would print a traceback. A peer that is gone already is nothing to tell."""
@@ -256,7 +265,7 @@ class _Handler(RequestHandler):
         acceptor.address_info = self.local
         acceptor.implementation_class_uid = self.ae.implementation_class_uid
         acceptor.implementation_version_name = self.ae.implementation_version_name
-        acceptor.supported_contexts = server.contexts
+        acceptor.supported_contexts = server.offered()
         association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
         self._bind(association)
         return association
