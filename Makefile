@@ -11,7 +11,7 @@ TRITON := nvidia-pytriton==0.7.0
 # Test files side by side, as many as there are processors.
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-slow check format lock train clean
+.PHONY: help demo test test-slow check format docs lock train clean
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -25,7 +25,7 @@ help:
 
 .venv/installed-for-tests: .venv/installed
 	@echo "installing what the tests need into .venv"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,trt,test,check]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,trt,test,check,docs]'
 	@touch $@
 
 demo: .venv/installed ## a series through the whole node, on this machine
@@ -49,6 +49,10 @@ format: .venv/installed-for-tests ## format the code and mend what can be mended
 
 train: .venv/installed-for-tests ## train, export and publish the demonstration model (half an hour)
 	@$(BIN)/python -m node.mricore.training
+
+docs: .venv/installed-for-tests ## the documentation as a site, in build/docs
+	@$(BIN)/python docs/reference.py
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 lock: .venv/installed-for-tests ## write the installed versions to constraints.txt
 	@{ echo "# Versions that this release was tested with. Made by: make lock"; \

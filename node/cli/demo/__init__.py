@@ -72,10 +72,14 @@ def _fresh(folder: Path) -> Path:
 
 
 def _stay(run: Run, console: Console) -> None:
-    console.print(
-        f"The node stays up: send it more with  mricore-node send PATH --to MRICORE@127.0.0.1:{run.dicom_port}  "
-        "(Ctrl-C ends)"
-    )
+    here = f"http://127.0.0.1:{run.http_port}"
+    for line in (
+        "The node stays up (Ctrl-C ends):",
+        f"  see the overlay       {here}/view/jobs/1",
+        f"  its pages             {here}/admin/",
+        f"  send it more          mricore-node send PATH --to MRICORE@127.0.0.1:{run.dicom_port}",
+    ):
+        console.print(line, soft_wrap=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
