@@ -87,7 +87,7 @@ class Balance:
 
     received: int  # acknowledged with Success
     delivered: int  # every job of its series is completed
-    filtered: int  # ignored by a rule, or a byte-identical duplicate
+    filtered: int  # ignored by a rule, dismissed by a person, or a byte-identical duplicate
     waiting: int  # its series is not complete, or a job on it is not finished
     held: int  # kept for a person: by a rule, or a conflicting second version
     failed: int  # not processable, failed or canceled

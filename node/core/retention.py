@@ -1,6 +1,7 @@
 """What may be removed to make room: only bytes of what is settled, the oldest first.
 
-A series is settled when nothing is left to do for it: its results were delivered, or a rule ignores it on purpose.
+A series is settled when nothing is left to do for it: its results were delivered, a rule ignores it on purpose, or a
+person dismissed what was left.
 What waits, is held or failed stays, however old it is and however full the disk.
 """
 
@@ -12,7 +13,8 @@ from datetime import datetime, timedelta
 
 from node.core.states import JobState, SeriesState
 
-_DONE = frozenset({JobState.COMPLETED, JobState.SUPERSEDED})
+_DONE = frozenset({JobState.COMPLETED, JobState.SUPERSEDED, JobState.DISMISSED})
+_SETTLES = frozenset({JobState.COMPLETED, JobState.DISMISSED})
 AT_LEAST = timedelta(hours=1)  # a late instance may still come; only a full disk is in such a hurry
 
 
@@ -40,9 +42,9 @@ def is_settled(one: Stored) -> bool:
     """Whether nothing is left to do for it, and nobody relies on this node to have it."""
     if one.promised:
         return False
-    if one.state is SeriesState.FILTERED:
+    if one.state in (SeriesState.FILTERED, SeriesState.DISMISSED):
         return _DONE.issuperset(one.jobs)
-    return one.state is SeriesState.ROUTED and JobState.COMPLETED in one.jobs and _DONE.issuperset(one.jobs)
+    return one.state is SeriesState.ROUTED and not _SETTLES.isdisjoint(one.jobs) and _DONE.issuperset(one.jobs)
 
 
 def to_remove(stored: Iterable[Stored], room: Room, now: datetime) -> Sequence[Stored]:

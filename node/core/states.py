@@ -3,13 +3,16 @@
 A series is what the senders gave us; a job is one model's work on one completed series. The words of the
 Unified Procedure Step (PS3.4 CC.1.1) are used where they fit: SCHEDULED, IN PROGRESS, COMPLETED, CANCELED.
 
-    series   waiting ──▶ routed | held | filtered          a late instance leads back to waiting
+    series   waiting ──▶ routed | held | filtered          a late instance, or a person, leads back to waiting
+             held ──▶ dismissed                            by a person: nothing is to be done
     job      scheduled ──▶ in_progress ──▶ completed
                  │              ├──▶ scheduled             wait and try again, or taken up after a crash
                  │              ├──▶ not_processable | failed | canceled
                  └──▶ canceled | held
-             anything but canceled ──▶ superseded          by the job of a newer version of the series
-             failed | canceled | not_processable | held ──▶ scheduled    somebody retries it
+             anything ──▶ superseded                       by the job of a newer version of the series
+             failed | canceled | not_processable | held | dismissed ──▶ scheduled    somebody retries it
+             failed | canceled | not_processable | held ──▶ dismissed    by a person: nothing is to be done
+             completed ──▶ scheduled                       its results are sent once more, or elsewhere
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ class SeriesState(StrEnum):
     ROUTED = "routed"  # the rules gave it to at least one model
     HELD = "held"  # the rules, or nobody's rule, keep it for a person
     FILTERED = "filtered"  # the rules ignore it on purpose
+    DISMISSED = "dismissed"  # a person decided that nothing is to be done with it
 
 
 class JobState(StrEnum):
@@ -33,6 +37,7 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
     SUPERSEDED = "superseded"
+    DISMISSED = "dismissed"  # a person decided that it is not to be done
 
 
 class Stage(StrEnum):
@@ -55,8 +60,9 @@ _S, _J = SeriesState, JobState
 SERIES_STEPS: dict[SeriesState, frozenset[SeriesState]] = {
     _S.WAITING: frozenset({_S.ROUTED, _S.HELD, _S.FILTERED}),
     _S.ROUTED: frozenset({_S.WAITING}),
-    _S.HELD: frozenset({_S.WAITING, _S.ROUTED, _S.FILTERED}),
+    _S.HELD: frozenset({_S.WAITING, _S.ROUTED, _S.FILTERED, _S.DISMISSED}),
     _S.FILTERED: frozenset({_S.WAITING, _S.ROUTED, _S.HELD}),
+    _S.DISMISSED: frozenset({_S.WAITING}),
 }
 
 JOB_STEPS: dict[JobState, frozenset[JobState]] = {
@@ -64,15 +70,17 @@ JOB_STEPS: dict[JobState, frozenset[JobState]] = {
     _J.IN_PROGRESS: frozenset(
         {_J.SCHEDULED, _J.COMPLETED, _J.NOT_PROCESSABLE, _J.FAILED, _J.CANCELED, _J.HELD, _J.SUPERSEDED}
     ),
-    _J.COMPLETED: frozenset({_J.SUPERSEDED}),
-    _J.HELD: frozenset({_J.SCHEDULED, _J.CANCELED, _J.SUPERSEDED}),
-    _J.NOT_PROCESSABLE: frozenset({_J.SCHEDULED, _J.SUPERSEDED}),
-    _J.FAILED: frozenset({_J.SCHEDULED, _J.SUPERSEDED}),
-    _J.CANCELED: frozenset({_J.SCHEDULED}),
+    _J.COMPLETED: frozenset({_J.SCHEDULED, _J.SUPERSEDED}),
+    _J.HELD: frozenset({_J.SCHEDULED, _J.CANCELED, _J.SUPERSEDED, _J.DISMISSED}),
+    _J.NOT_PROCESSABLE: frozenset({_J.SCHEDULED, _J.SUPERSEDED, _J.DISMISSED}),
+    _J.FAILED: frozenset({_J.SCHEDULED, _J.SUPERSEDED, _J.DISMISSED}),
+    _J.CANCELED: frozenset({_J.SCHEDULED, _J.SUPERSEDED, _J.DISMISSED}),
     _J.SUPERSEDED: frozenset(),
+    _J.DISMISSED: frozenset({_J.SCHEDULED, _J.SUPERSEDED}),
 }
 
 OPEN_JOBS = frozenset({_J.SCHEDULED, _J.IN_PROGRESS})
+STUCK_JOBS = frozenset({_J.HELD, _J.NOT_PROCESSABLE, _J.FAILED})  # they wait for a person
 
 
 def may_step(before: JobState, after: JobState) -> bool:

@@ -12,6 +12,7 @@ import structlog
 from node.adapters.database import Database
 from node.adapters.database import jobs as rows
 from node.adapters.database.claims import Claimant, claim, claim_this, next_due
+from node.core.causes import Kind, kind_of
 from node.core.jobs import EVERY_NTH_BY_AGE, Candidate, Job, wait_before
 from node.core.states import JobState
 from node.errors import NodeError, NotProcessable, OnHold, Permanent, Retryable, StoreUnavailable
@@ -29,6 +30,7 @@ class _Outcome:
     state: JobState
     reason: str
     next_try_at: datetime | None
+    kind: Kind | None
 
 
 class Worker(Loop):
@@ -98,17 +100,17 @@ class Worker(Loop):
         except JobGoneError:
             _log.info("job gone", job_id=job.id, reason="canceled, superseded, or taken over by another process")
         except NotProcessable as unfit:
-            self._finish(job, JobState.NOT_PROCESSABLE, str(unfit))
+            self._finish(job, JobState.NOT_PROCESSABLE, str(unfit), kind_of(unfit))
         except OnHold as kept:
-            self._finish(job, JobState.HELD, str(kept))
+            self._finish(job, JobState.HELD, str(kept), kind_of(kept))
         except Permanent as final:
-            self._finish(job, JobState.FAILED, str(final))
+            self._finish(job, JobState.FAILED, str(final), kind_of(final))
         except Retryable as later:
             wait = wait_before(job.attempts, random.random(), later.retry_after)  # noqa: S311 # jitter
             self._finish(job, JobState.SCHEDULED, str(later), next_try_at=self._clock() + wait)
         except Exception:  # noqa: BLE001 # the worker's loop: the job says so, the log keeps the traceback
             _log.exception("job broke", job_id=job.id)
-            self._finish(job, JobState.FAILED, "the node failed on it: see the log for this job")
+            self._finish(job, JobState.FAILED, "the node failed on it: see the log for this job", Kind.BROKEN)
         else:
             if sentence is not None:
                 self._finish(job, JobState.COMPLETED, sentence)
@@ -123,8 +125,16 @@ class Worker(Loop):
         self._made()
         return None
 
-    def _finish(self, job: Job, state: JobState, reason: str, next_try_at: datetime | None = None) -> None:
-        self._write(_Outcome(job, state, reason, next_try_at))
+    def _finish(
+        self,
+        job: Job,
+        state: JobState,
+        reason: str,
+        kind: Kind | None = None,
+        *,
+        next_try_at: datetime | None = None,
+    ) -> None:
+        self._write(_Outcome(job, state, reason, next_try_at, kind))
 
     def _write(self, outcome: _Outcome) -> None:
         """What the database does not take now is written before the next job: it would stay in progress for ever."""
@@ -139,6 +149,7 @@ class Worker(Loop):
             actor="worker",
             next_try_at=outcome.next_try_at,
             claim=job.claim,
+            kind=outcome.kind,
         )
         self._owed = None
         if not taken:

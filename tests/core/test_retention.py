@@ -13,7 +13,7 @@ from node.core.states import JobState, SeriesState
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 _J, _S = JobState, SeriesState
-_UNSETTLED = frozenset(_J) - {_J.COMPLETED, _J.SUPERSEDED}
+_UNSETTLED = frozenset(_J) - {_J.COMPLETED, _J.SUPERSEDED, _J.DISMISSED}
 
 
 def stored(
@@ -42,6 +42,10 @@ def removed(*there: Stored, keep: float | None = 14, missing: int = 0) -> list[s
         (stored("1", 99, _J.COMPLETED, _J.SCHEDULED), False),
         (stored("1", 99, _J.COMPLETED, _J.CANCELED), False),
         (stored("1", 99, _J.NOT_PROCESSABLE), False),
+        (stored("1", 99, _J.DISMISSED), True),
+        (stored("1", 99, _J.DISMISSED, _J.FAILED), False),
+        (stored("1", 99, _J.FAILED, state=_S.DISMISSED), False),
+        (Stored("1", _S.DISMISSED, (), NOON, 10), True),
         (Stored("1", _S.ROUTED, (), NOON, 10), False),
         (Stored("1", _S.FILTERED, (), NOON, 10), True),
         (stored(state=_S.HELD), False),
@@ -49,7 +53,7 @@ def removed(*there: Stored, keep: float | None = 14, missing: int = 0) -> list[s
         (stored(promised=True), False),
     ],
 )
-def test_settled_is_what_was_delivered_or_ignored_and_nothing_else(one: Stored, settled: bool) -> None:
+def test_settled_is_what_was_delivered_ignored_or_dismissed_and_nothing_else(one: Stored, settled: bool) -> None:
     assert is_settled(one) is settled
 
 
@@ -90,9 +94,9 @@ def test_nothing_unsettled_is_ever_removed_and_nothing_older_is_left_for_somethi
     chosen = to_remove(there, room, NOON)
     for one in chosen:
         assert not one.promised
-        assert one.state in (_S.ROUTED, _S.FILTERED)
+        assert one.state in (_S.ROUTED, _S.FILTERED, _S.DISMISSED)
         assert not _UNSETTLED.intersection(one.jobs)
-        assert _J.COMPLETED in one.jobs or one.state is _S.FILTERED
+        assert {_J.COMPLETED, _J.DISMISSED}.intersection(one.jobs) or one.state is not _S.ROUTED
     left = [one for one in there if is_settled(one) and one not in chosen]
     if chosen and left:
         assert max(one.since for one in chosen) <= min(one.since for one in left)

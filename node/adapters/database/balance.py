@@ -38,16 +38,17 @@ def _receipts(connection: Connection, study: str | None) -> dict[str, int]:
 
 
 def _places(connection: Connection, study: str | None) -> dict[str, int]:
-    jobs = _jobs_per_series()
+    jobs = _jobs_per_series(study)
     open_jobs, held_jobs, bad_jobs = (func.coalesce(jobs.c[name], 0) for name in ("open", "held", "bad"))
     place = case(
         (series.c.state == SeriesState.WAITING, "waiting"),
         (series.c.state == SeriesState.HELD, "held"),
-        (series.c.state == SeriesState.FILTERED, "filtered"),
+        (series.c.state.in_((SeriesState.FILTERED, SeriesState.DISMISSED)), "filtered"),
         (open_jobs > 0, "waiting"),
         (bad_jobs > 0, "failed"),
         (held_jobs > 0, "held"),
         (func.coalesce(jobs.c.done, 0) > 0, "delivered"),
+        (func.coalesce(jobs.c.dismissed, 0) > 0, "filtered"),
         else_="lost",  # routed without a job: shows as residue
     )
     rows = connection.execute(
@@ -63,8 +64,9 @@ def _places(connection: Connection, study: str | None) -> dict[str, int]:
     return {str(name): int(number) for name, number in rows}
 
 
-def _jobs_per_series() -> Subquery:
+def _jobs_per_series(study: str | None) -> Subquery:
     """How many jobs of each kind work on the present version of each series."""
+    mine = select(series.c.series_instance_uid).where(series.c.study_instance_uid == study)
 
     def number(condition: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((condition, 1), else_=0))
@@ -76,8 +78,9 @@ def _jobs_per_series() -> Subquery:
             number(job.c.state == JobState.HELD).label("held"),
             number(job.c.state.in_(_BAD)).label("bad"),
             number(job.c.state == JobState.COMPLETED).label("done"),
+            number(job.c.state == JobState.DISMISSED).label("dismissed"),
         )
-        .where(job.c.state != JobState.SUPERSEDED)
+        .where(job.c.state != JobState.SUPERSEDED, true() if study is None else job.c.series_instance_uid.in_(mine))
         .group_by(job.c.series_instance_uid)
         .subquery()
     )

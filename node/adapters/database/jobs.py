@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import pause
 from node.adapters.database.tables import change, delivery, job, result
+from node.core import causes
+from node.core.causes import Kind
 from node.core.jobs import OVERDUE, Delivery, Finding, Job, Lane, MadeResult, is_overdue
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, Stage, may_step
 
@@ -47,23 +50,26 @@ def finish(
     actor: str = "worker",
     next_try_at: datetime | None = None,
     claim: int | None = None,
+    kind: Kind | None = None,
 ) -> bool:
     """Leave a state by the table in core.states. False when somebody else moved the job meanwhile.
 
-    With the number of a claim, only an attempt that still has the job may do so.
+    With the number of a claim, only an attempt that still has the job may do so. `kind`: of what ended the attempt.
     """
+    columns = job.c.state, job.c.claim, job.c.deadline_at, job.c.model
     with database.transaction() as connection:
-        before = connection.execute(
-            select(job.c.state, job.c.claim, job.c.deadline_at).where(job.c.id == job_id).with_for_update()
-        ).first()
+        before = connection.execute(select(*columns).where(job.c.id == job_id).with_for_update()).first()
         if before is None or not may_step(JobState(before.state), state):
             return False
+        if before.state == JobState.COMPLETED and state is JobState.SCHEDULED:
+            return False  # not worked on again; `send_again` is for what it made
         if claim is not None and (before.claim != claim or before.state != JobState.IN_PROGRESS):
             return False
         reason = storable(reason)
         values: dict[str, object] = {"state": state, "reason": reason, "owner": None, "cut_off": 0}
         values["next_try_at"] = (next_try_at or now) if state is JobState.SCHEDULED else None
         values["finished_at"] = None if state in OPEN_JOBS else now
+        values["cause"] = causes.of_job(state, kind, before.model, reason)
         if is_overdue(before.deadline_at, now):
             values["overdue"] = 1
         connection.execute(update(job).where(job.c.id == job_id).values(**values))
@@ -117,8 +123,10 @@ def _supersede_predecessor(connection: Connection, job_id: int, now: datetime) -
     if before is None:
         return
     reason = f"replaced by the result of job {job_id}"
-    connection.execute(update(job).where(job.c.id == before).values(state=JobState.SUPERSEDED, reason=reason))
-    note_change(connection, before, "worker", JobState.SUPERSEDED, reason, now)
+    other = (job.c.id == before) & (job.c.state != JobState.SUPERSEDED)
+    superseded = update(job).where(other).values(state=JobState.SUPERSEDED, reason=reason, cause=None)
+    if connection.execute(superseded).rowcount:
+        note_change(connection, before, "worker", JobState.SUPERSEDED, reason, now)
 
 
 def note_change(connection: Connection, job_id: int, actor: str, state: str, reason: str, now: datetime) -> None:
@@ -142,7 +150,7 @@ def keep_results(
     `sent` says which destinations get an object, by its kind; all of the job's where it does not say.
     False when the job is another's by now: nothing was written.
     """
-    segments = [{"number": one.number, "label": one.label, "volume_ml": one.volume_ml} for one in findings]
+    segments = [asdict(one) for one in findings]
     lane = str(Lane(destinations=kept.destinations))
     with database.transaction() as connection:
         if connection.execute(select(job.c.id).where(_claimed(kept)).with_for_update()).first() is None:

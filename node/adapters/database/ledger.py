@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Dialect, Row, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import PoolProxiedConnection
 
 from node.adapters.database.engine import Database
 from node.adapters.database.prepared import OwnConnection, Prepared, TakenError
-from node.adapters.database.tables import change, instance, receipt, series
+from node.adapters.database.tables import change, instance, name_word, receipt, series
 from node.core.arrival import Arrival
+from node.core.dicomweb.names import words
 from node.core.ledger import GENESIS, Disposition, Receipt, broken_links, link
 from node.core.states import SeriesState
 from node.core.status import SUCCESS
@@ -136,10 +138,18 @@ class Ledger:
         there = statements.version.run(connection, [{"uid": uid}]).fetchone()
         if there is None:
             statements.open_series.run(connection, [_series(one, line, at, self._settle)])
+            self._note_name(connection, one, line)
             return
         more = {"uid": uid, "next": there[0] + 1, "at": at, "look": at + self._settle}
         statements.reopen.run(connection, [more])
         statements.note_change.run(connection, [{"at": at, "series_instance_uid": uid}])
+
+    def _note_name(self, connection: PoolProxiedConnection, one: Arrival, line: Receipt) -> None:
+        """What the patient is called, for the search: once for a study, as long as its series agree."""
+        spelled = sorted(words(one.identity.patient_name)) if one.identity else []
+        if spelled:
+            rows = [{"word": word, "study_instance_uid": line.study_instance_uid} for word in spelled]
+            self._statements.note_word.run(connection, rows)
 
 
 class _Known(NamedTuple):
@@ -180,6 +190,8 @@ class _Statements:
             dialect, select(series.c.version).where(series.c.series_instance_uid == bindparam("uid"))
         )
         self.open_series = Prepared(dialect, insert(series))
+        kind = sqlite if dialect.name == "sqlite" else postgresql
+        self.note_word = Prepared(dialect, kind.insert(name_word).on_conflict_do_nothing())
         self.reopen = Prepared(
             dialect,
             update(series)
@@ -191,6 +203,7 @@ class _Statements:
                 completed_at=None,
                 removed_at=None,
                 evidence="",
+                cause=None,
                 last_at=bindparam("at"),
                 look_at=bindparam("look"),
             ),

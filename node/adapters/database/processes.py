@@ -15,6 +15,7 @@ from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import process
 from node.adapters.database.jobs import note_change
 from node.adapters.database.tables import job
+from node.core import causes
 from node.core.jobs import MOST_CUT_OFF, SET_ASIDE
 from node.core.states import JobState
 
@@ -116,5 +117,6 @@ def _schedule(connection: Connection, job_id: int, reason: str, now: datetime, *
 
 def _set_aside(connection: Connection, job_id: int, now: datetime) -> None:
     values = {"state": JobState.FAILED, "reason": SET_ASIDE, "finished_at": now, "owner": None, "cut_off": 0}
-    connection.execute(update(job).where(job.c.id == job_id).values(**values))
+    cause = causes.key(causes.Kind.BROKEN, "", SET_ASIDE)
+    connection.execute(update(job).where(job.c.id == job_id).values(**values, cause=cause))
     note_change(connection, job_id, "node", JobState.FAILED, SET_ASIDE, now)

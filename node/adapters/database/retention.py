@@ -15,7 +15,7 @@ from node.core.ledger import Disposition
 from node.core.retention import Stored, is_settled
 from node.core.states import OPEN_JOBS, JobState, SeriesState
 
-_SETTLED_JOBS = (JobState.COMPLETED, JobState.SUPERSEDED)
+_SETTLED_JOBS = (JobState.COMPLETED, JobState.SUPERSEDED, JobState.DISMISSED)
 
 
 def oldest(database: Database, most: int) -> list[Stored]:
@@ -34,7 +34,7 @@ def oldest(database: Database, most: int) -> list[Stored]:
         select(series)
         .where(
             series.c.removed_at.is_(None),
-            series.c.state.in_((SeriesState.ROUTED, SeriesState.FILTERED)),
+            series.c.state.in_((SeriesState.ROUTED, SeriesState.FILTERED, SeriesState.DISMISSED)),
             series.c.promised == 0,
             ~unsettled,
             ~needed,

@@ -131,6 +131,7 @@ def reopen_carriers(connection: Connection, uid: str, instances: int, now: datet
                 completed_at=None,
                 evidence="",
                 look_at=now,
+                cause=None,
             )
         )
         told = {"at": now, "actor": "completion", "series_instance_uid": carrier, "state": SeriesState.WAITING}

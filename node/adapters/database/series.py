@@ -12,8 +12,9 @@ from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
 from node.adapters.database.routing import Notice, await_study, note, note_inputs, note_more, reopen_carriers
 from node.adapters.database.tables import change, decision, delivery, instance, job, result, series
+from node.core.causes import of_series
 from node.core.jobs import Lane, NewJob, rank
-from node.core.states import OPEN_JOBS, DeliveryState, JobState, SeriesState
+from node.core.states import DeliveryState, JobState, SeriesState
 
 _ONE_LOOK = timedelta(seconds=15)  # longer than it takes; a process that dies in it delays the series by no more
 
@@ -185,7 +186,12 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
             update(series)
             .where(_unchanged(seen))
             .values(
-                state=verdict.state, reason=verdict.reason, evidence=verdict.evidence, completed_at=now, look_at=None
+                state=verdict.state,
+                reason=verdict.reason,
+                evidence=verdict.evidence,
+                completed_at=now,
+                look_at=None,
+                cause=of_series(verdict.rule, verdict.reason) if verdict.state is SeriesState.HELD else None,
             )
         )
         if not changed.rowcount:
@@ -256,13 +262,15 @@ def _unchanged(seen: WaitingSeries) -> ColumnElement[bool]:
 
 
 def _supersede_open(connection: Connection, seen: WaitingSeries, now: datetime) -> None:
-    """A job on an older version of the series need not be finished: its result would be replaced at once."""
+    """A job on an older version of the series need not be finished: its result would be replaced at once. Nor does
+    anybody have to look at one that failed. What was delivered stays until its successor was."""
     mine = (job.c.series_instance_uid == seen.series_instance_uid) & (job.c.version < seen.version)
-    for row in connection.execute(select(job.c.id).where(mine, job.c.state.in_((*OPEN_JOBS, JobState.HELD)))).all():
+    over = set(JobState) - {JobState.COMPLETED, JobState.SUPERSEDED}
+    for row in connection.execute(select(job.c.id).where(mine, job.c.state.in_(over))).all():
         connection.execute(
             update(job)
             .where(job.c.id == row.id)
-            .values(state=JobState.SUPERSEDED, reason=SUPERSEDED_BY_VERSION, finished_at=now)
+            .values(state=JobState.SUPERSEDED, reason=SUPERSEDED_BY_VERSION, finished_at=now, cause=None)
         )
         note_change(connection, row.id, "completion", JobState.SUPERSEDED, SUPERSEDED_BY_VERSION, now)
 

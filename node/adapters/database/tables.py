@@ -138,11 +138,29 @@ series = Table(
     Column("study_description", Text, nullable=False, default=""),
     Column("removed_at", Moment),  # when its bytes went; null again when a late instance came
     Column("promised", Integer, nullable=False, default=0, server_default="0"),  # 1: by storage commitment
+    Column("cause", String(40)),  # core.causes: why it waits for a person; null: it does not
     Index(None, "removed_at", "completed_at"),
-    Index(None, "study_instance_uid"),
-    Index(None, "patient_id"),
-    Index(None, "accession_number"),
+    Index(None, "first_at", "series_instance_uid"),  # the newest first, a page at a time: of all, and of these
+    Index(None, "study_instance_uid", "first_at", "series_instance_uid"),
+    Index(None, "patient_id", "first_at", "series_instance_uid"),
+    Index(None, "accession_number", "first_at", "series_instance_uid"),
     Index(None, "state", "look_at"),
+    Index(
+        None,
+        *("cause", "first_at", "series_instance_uid"),
+        sqlite_where=text("cause IS NOT NULL"),
+        postgresql_where=text("cause IS NOT NULL"),
+    ),
+)
+
+_WORD = String(64).with_variant(String(64, collation="C"), "postgresql")  # compared letter by letter
+
+name_word = Table(  # every spelling of every word of a patient's name (core.dicomweb.names), for the search
+    "name_word",
+    metadata,
+    Column("word", _WORD, primary_key=True),
+    Column("study_instance_uid", UID, primary_key=True),
+    Index(None, "study_instance_uid", "word"),
 )
 
 rule_set = Table(
@@ -197,6 +215,7 @@ job = Table(
     Column("cut_off", Integer, nullable=False, default=0, server_default="0"),  # attempts that ended their process
     Column("deadline_at", Moment),  # when its results are wanted at their destinations
     Column("overdue", Integer, nullable=False, default=0, server_default="0"),  # 1: they were not there by then
+    Column("cause", String(40)),  # core.causes: why it waits for a person; null: it does not
     Index(None, "series_instance_uid"),
     Index(None, "state", "lane", "rank", "next_try_at", "id"),  # the next one of 100 000 is found at once
     Index(  # and the one whose deadline is next
@@ -212,6 +231,12 @@ job = Table(
         postgresql_where=text("deadline_at IS NOT NULL"),
     ),
     Index(None, "model", "id"),  # the newest ones of a model
+    Index(
+        None,
+        *("cause", "id"),
+        sqlite_where=text("cause IS NOT NULL"),
+        postgresql_where=text("cause IS NOT NULL"),
+    ),
     UniqueConstraint("series_instance_uid", "version", "model", "volume"),
 )
 
