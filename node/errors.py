@@ -4,6 +4,7 @@
     ├── Usage                   the person at the keyboard: exit status 2
     │   ├── BadConfiguration    node.toml, a rule, a model card: says which key or file:line
     │   ├── NoSuch              what was asked for by its name is not there
+    │   ├── NotSettled              what is to be removed is not done with yet
     │   ├── Overtaken           somebody else changed it meanwhile: look again
     │   ├── NotSignedIn         nobody is known to be asking
     │   └── NotAllowed          who asks has not the right
@@ -46,6 +47,10 @@ class BadConfiguration(Usage):
 
 class NoSuch(Usage):
     """What was asked for by its name or number is not there."""
+
+
+class NotSettled(Usage):
+    """What is to be removed still waits, is held or worked on, or was promised to be kept."""
 
 
 class Overtaken(Usage):

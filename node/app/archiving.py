@@ -14,6 +14,7 @@ from node.app.clock import Clock
 from node.app.roles import Role
 from node.config import Settings
 from node.pipeline.archive import Archive, Indexing
+from node.pipeline.archive.erasing import Erasing
 from node.worker.indexer import Indexer
 
 
@@ -30,7 +31,8 @@ class Archiving:
         def path_of(store: str, name: str) -> Path:
             return files.path(name) if store == "instances" else results.path(name)
 
-        self.archive = Archive(self._index, self._showing, path_of)
+        erasing = Erasing(database, self._index, files.remove, results.drop, clock)
+        self.archive = Archive(self._index, self._showing, path_of, erasing)
         indexing = Indexing(database, self._index, self._reading, path_of, clock, settings.chain)
         self._indexer = Indexer(indexing, clock) if role.receives else None
 

@@ -17,6 +17,7 @@ from node.adapters.imaging import Imaging
 from node.core.dicomweb.model import Json, based
 from node.core.dicomweb.query import Query
 from node.pipeline.archive.answers import result
+from node.pipeline.archive.erasing import Erasing
 
 _REMEMBERED = 8192  # instances whose place is known without asking the index
 _GZIP = 31  # window bits of zlib for a gzip header
@@ -65,6 +66,7 @@ class Archive:
     index: Index
     imaging: Imaging
     path_of: Callable[[str, str], Path]  # store and name → a file on this machine
+    erasing: Erasing | None = None  # None: nobody may delete anything
     _remembered: _Remembered = field(default_factory=_Remembered)
 
     def search(self, query: Query, base: str) -> Answer:

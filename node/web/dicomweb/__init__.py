@@ -12,6 +12,7 @@ instances.py       … DICOM files, one or many
 frames.py          … single frames, as stored or encoded anew
 bulkdata.py        … large values, and all pixels
 rendered.py        … pictures and thumbnails
+delete.py          Delete, for those who may
 capabilities.py    what is offered, and what is not
 edge.py            what those that read share
 threads.py         who waits in which threads

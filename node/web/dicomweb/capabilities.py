@@ -1,4 +1,4 @@
-"""What this service offers (PS3.18 8.9), and what it refuses to delete."""
+"""What this service offers (PS3.18 8.9)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from node.core.dicomweb.accept import Offer, best
-from node.web.dicomweb.edge import FORBIDDEN, accepted, base_url, told
+from node.web.dicomweb.edge import accepted, base_url, told
 from node.web.dicomweb.syntaxes import MADE_SYNTAXES
 
 _WADL = "application/vnd.sun.wadl+xml"
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"  # a name, not an address
 _OFFERS = (Offer(_WADL, False), Offer("application/json", False))
-_DELETED = (
-    "/studies/{study}",
-    "/studies/{study}/series/{series}",
-    "/studies/{study}/series/{series}/instances/{instance}",
-)
 
 
 def capability_routes(offered: Sequence[Route]) -> list[Route]:
@@ -35,15 +30,6 @@ def capability_routes(offered: Sequence[Route]) -> list[Route]:
         return Response(_wadl(base_url(request), resources), media_type=_WADL)
 
     return [Route("/", told(capabilities), methods=["GET", "OPTIONS"])]
-
-
-def refused_deletion() -> list[Route]:
-    """Nobody may delete over DICOMweb: there are no accounts that could be allowed to."""
-
-    async def refuse(_request: Request) -> Response:
-        return JSONResponse({"reason": "nothing is deleted over DICOMweb"}, FORBIDDEN)
-
-    return [Route(path, refuse, methods=["DELETE"]) for path in _DELETED]
 
 
 def _resources(offered: Sequence[Route]) -> list[tuple[str, list[str]]]:

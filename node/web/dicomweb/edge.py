@@ -21,8 +21,8 @@ _log = structlog.get_logger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-BAD_REQUEST, FORBIDDEN, NOT_FOUND, NOT_ACCEPTABLE, RANGE_NOT_SATISFIABLE, UNAVAILABLE = (
-    400, 403, 404, 406, 416, 503,
+BAD_REQUEST, FORBIDDEN, NOT_FOUND, NOT_ACCEPTABLE, CONFLICT, RANGE_NOT_SATISFIABLE, UNAVAILABLE = (
+    400, 403, 404, 406, 409, 416, 503,
 )  # fmt: skip
 _RETRY_AFTER_S = "5"
 _UID = re.compile(r"[0-9.]{1,128}")

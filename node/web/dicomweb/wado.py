@@ -6,7 +6,8 @@ from starlette.routing import Route
 
 from node.pipeline.archive import Archive
 from node.web.dicomweb.bulkdata import bulk_routes
-from node.web.dicomweb.capabilities import capability_routes, refused_deletion
+from node.web.dicomweb.capabilities import capability_routes
+from node.web.dicomweb.delete import delete_routes
 from node.web.dicomweb.frames import frame_routes
 from node.web.dicomweb.instances import instance_routes
 from node.web.dicomweb.metadata import metadata_routes
@@ -15,7 +16,7 @@ from node.web.dicomweb.rendered import rendered_routes
 
 
 def archive_routes(archive: Archive) -> list[Route]:
-    """Search, Retrieve, capabilities."""
+    """Search, Retrieve, Delete, capabilities."""
     found = [
         *frame_routes(archive),
         *metadata_routes(archive),
@@ -23,6 +24,6 @@ def archive_routes(archive: Archive) -> list[Route]:
         *instance_routes(archive),
         *rendered_routes(archive),
         *bulk_routes(archive),
-        *refused_deletion(),
+        *delete_routes(archive.erasing),
     ]
     return [*capability_routes(found), *found]

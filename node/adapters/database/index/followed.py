@@ -47,10 +47,11 @@ def receipts(
     """(number of the last line read, what it and those before it stored). `before`: nothing that came later."""
     wanted = (
         select(
-            receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256, receipt.c.size,
+            instance.c.removed_at, receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256, receipt.c.size,
             receipt.c.sop_class_uid, receipt.c.sop_instance_uid, receipt.c.series_instance_uid,
             receipt.c.study_instance_uid,
         )
+        .outerjoin(instance, instance.c.sop_instance_uid == receipt.c.sop_instance_uid)
         .where(receipt.c.chain == chain, receipt.c.number > after)
         .order_by(receipt.c.number)
         .limit(limit)
@@ -60,7 +61,7 @@ def receipts(
     with database.reading() as connection:
         rows = connection.execute(wanted).all()
     # A duplicate that was kept all the same came again after its bytes were removed.
-    stored = [row for row in rows if row.disposition in _KEPT and row.path]
+    stored = [row for row in rows if row.disposition in _KEPT and row.path and row.removed_at is None]
     last = rows[-1].number if rows else after
     return last, [
         Waiting(
@@ -76,7 +77,8 @@ def receipts(
 
 def results(database: Database, after: int, limit: int) -> list[Waiting]:
     """Results that the node made, some of them seen before."""
-    wanted = select(result).where(result.c.id > after - _LOOK_BACK).order_by(result.c.id).limit(limit + _LOOK_BACK)
+    there = result.c.removed_at.is_(None), result.c.id > after - _LOOK_BACK
+    wanted = select(result).where(*there).order_by(result.c.id).limit(limit + _LOOK_BACK)
     with database.reading() as connection:
         rows = connection.execute(wanted).all()
     return [
