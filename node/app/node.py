@@ -13,6 +13,7 @@ import structlog
 from node.adapters.database import Database
 from node.adapters.database.bell import Bell
 from node.adapters.database.clock import shared
+from node.app.access import Doors, certificates_of
 from node.app.archiving import Archiving
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
@@ -51,6 +52,7 @@ class Node:
             raise BadConfiguration("database.url", f"--role {role} is for processes that share a PostgreSQL", cure)
         self._clock = self._shared_clock or clock
         self.files, self.results = build_store(settings)
+        self.doors = Doors(settings, self.database, self._clock)
         self._places = Places(settings, self.database)
         self._delivering = build_delivering(self._places, self.database, self.results, self._clock)
         self._working = (
@@ -109,8 +111,8 @@ class Node:
         reception = self._receiving.reception if self._receiving else None
         routers = build_routers(self._places, self.database, self._clock) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
-        self._web = build_web(settings, self._health(), reception, archive, routers, self._clock)
-        self.http_port = self._web.start(settings.http.host, settings.http.port)
+        self._web = build_web(settings, self._health(), reception, archive, routers, self._clock, self.doors)
+        self.http_port = self._web.start(settings.http.host, settings.http.port, certificates_of(settings))
         if self._receiving:
             self._receiving.listen()
             self._receiving.follow()

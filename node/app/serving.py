@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
 from node.adapters.database import Database
+from node.app.access import Doors
 from node.app.clock import Clock, utc_now
 from node.app.keeping import build_places_routers
 from node.app.places import Places
@@ -18,6 +19,7 @@ from node.pipeline.archive import Archive
 from node.pipeline.overlay import overlay
 from node.pipeline.reception import Reception
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes, viewer_routes
+from node.web.access import Open
 from node.web.api.jobs import jobs_router
 from node.web.pages import Pages, page_routes
 from node.web.pages.trace import trace_pages
@@ -30,19 +32,20 @@ def build_web(
     archive: Archive | None = None,
     routers: Sequence[APIRouter] = (),
     clock: Clock = utc_now,
+    doors: Doors | None = None,
 ) -> Web:
-    """The HTTP server with everything it offers."""
+    """The HTTP server with everything it offers. `doors` ask who wants it; without them only loopback is served."""
     routes: list[BaseRoute] = [
         *health_routes(health),
         *dicomweb_routes(reception, settings.http.max_request, archive),
-        *api_routes(routers),
+        *api_routes([*routers, *(doors.routers() if doors and routers else ())]),
     ]
     if archive:
         routes += viewer_routes(settings.viewer_folder, partial(overlay, health.database, archive))
     pages = Pages(clock, settings.node.ae_title)
     if routers:
         routes += page_routes(pages, build_pages(pages))
-    return Web(routes, leaving=pages.live.stop)
+    return Web(routes, doors.layer() if doors else Open, leaving=pages.live.stop)
 
 
 def build_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:

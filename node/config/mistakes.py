@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from node.config.access_mistakes import check_access
 from node.config.sections import DestinationSettings
 from node.config.settings import Settings
 from node.errors import BadConfiguration
@@ -17,6 +18,7 @@ def check(where: str, settings: Settings) -> None:
     _check_sources(where, settings)
     _check_tls(where, settings)
     _check_commitment(where, settings)
+    check_access(where, settings)
 
 
 def _check_storage(where: str, settings: Settings) -> None:

@@ -89,12 +89,6 @@ class Dicom(Section):
     stall_seconds: float = Field(60, gt=0)
 
 
-class Http(Section):
-    host: str = "127.0.0.1"
-    port: Port = 8080
-    max_request: Bytes = 64 * 10**9  # of one STOW-RS request
-
-
 class DatabaseSettings(Section):
     url: str = Field("", repr=False)  # "": sqlite in data_dir
     password: SecretStr = SecretStr("")  # of the user that url names

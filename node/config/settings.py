@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from node.config.access import Audit, Auth, Http
 from node.config.sections import (
     CommitmentSettings,
     Completion,
@@ -17,7 +18,6 @@ from node.config.sections import (
     DestinationGroupSettings,
     DestinationSettings,
     Dicom,
-    Http,
     Jobs,
     Node,
     Places,
@@ -42,6 +42,8 @@ class Settings(Section):
     jobs: Jobs = Field(default_factory=Jobs)
     completion: Completion = Completion()
     commitment: CommitmentSettings = CommitmentSettings()
+    auth: Auth = Field(default_factory=Auth)
+    audit: Audit = Audit()
     places: Places = Places()
     source: tuple[SourceSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from node.adapters.server_tls import Certificates
+from node.core.access.addresses import is_loopback
 from node.errors import BadConfiguration
 from node.web.access import Access, Open
-from node.web.access.addresses import is_loopback
 
 _START_S = 10.0
 
@@ -31,13 +33,23 @@ class Web:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (chosen by the system for 0). Raises BadConfiguration when it is taken."""
+    def start(self, host: str, port: int, certificates: Certificates | None = None) -> int:
+        """Listen; returns the port (chosen by the system for 0). Raises BadConfiguration when it is taken.
+
+        With `certificates` it speaks TLS only; they are read again when their files change.
+        """
         if self._access is Open and not is_loopback(host):
             raise BadConfiguration("http.host", f"{host} is not loopback, and nobody is asked who he is")
+        if certificates:
+            certificates.check()
         listening = _listen(host, port)
         app = self._access(Starlette(routes=list(self._routes)))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False
+        )  # what proxies say is for the layer to believe or not
+        if certificates:
+            config.load()
+            config.ssl = _tls(certificates)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="web", daemon=True
@@ -54,6 +66,17 @@ class Web:
         if self._server and self._thread:
             self._server.should_exit = True
             self._thread.join(5)
+
+
+def _tls(certificates: Certificates) -> ssl.SSLContext:
+    """A context that hands each connection to the one of the files as they are."""
+    front = certificates.fresh()
+
+    def choose(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _front: ssl.SSLContext) -> None:
+        connection.context = certificates.context()
+
+    front.sni_callback = choose  # asyncio hands an SSLObject, which has a context too
+    return front
 
 
 def _listen(host: str, port: int) -> socket.socket:

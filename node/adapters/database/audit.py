@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
-from node.adapters.database.access_tables import audit as rows
+from node.adapters.database.access.tables import audit as rows
 from node.adapters.database.engine import Database
 from node.core.audit import GENESIS, Line, broken_links, link, told
 

@@ -24,7 +24,7 @@ def wait_seconds(failures: Failures, allowed: int, now: datetime) -> float:
     """Seconds until the next try is looked at; 0: at once."""
     if failures.last_at is None or failures.number < allowed or now - failures.last_at >= FORGET_AFTER:
         return 0.0
-    delay = min(_LONGEST_S, _FIRST_S * 2 ** min(failures.number - allowed, 16))
+    delay = min(_LONGEST_S, _FIRST_S * 2.0 ** min(failures.number - allowed, 16))
     return max(0.0, delay - (now - failures.last_at).total_seconds())
 
 

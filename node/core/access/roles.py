@@ -50,6 +50,12 @@ class Actor:
     sees_patients: bool  # False: names and other identifiers are masked, and DICOMweb is closed
     scopes: frozenset[Right] | None = None  # of a token: it may no more than these; None: all that the role may
     address: str = ""  # where the request came from
+    session: str = ""  # digest of the session, of somebody who signed in
+
+    @property
+    def in_person(self) -> bool:
+        """Whether somebody signed in, and not a program with a token."""
+        return self.scopes is None
 
     def may(self, right: Right) -> bool:
         return right in RIGHTS[self.role] and (self.scopes is None or right in self.scopes)

@@ -3,11 +3,17 @@
 A handler says what it needs, for API and pages alike, and gets who asks:
 `actor: Annotated[Actor, Depends(may(Right.OPERATE))]`.
 
-demand.py   what a handler needs
-layer.py    finds who asks, and turns away who is nobody
+demand.py     what a handler needs
+layer.py      finds who asks, and turns away who is nobody
+guard.py      … by session, token, or because he is at this machine
+origin.py     … and whether a page of ours sent the change (CSRF)
+cookies.py    what a browser keeps of its session
+peers.py      who is at the other end, also behind a proxy
+headers.py    security headers
+trail.py      what the layer writes into the audit trail
 """
 
-from node.web.access.demand import Demand, actor_of, csrf_token, may
-from node.web.access.layer import Access, Open
+from node.web.access.demand import Demand, Visit, actor_of, csrf_token, demand, may
+from node.web.access.layer import Access, Open, guarded
 
-__all__ = ["Access", "Demand", "Open", "actor_of", "csrf_token", "may"]
+__all__ = ["Access", "Demand", "Open", "Visit", "actor_of", "csrf_token", "demand", "guarded", "may"]

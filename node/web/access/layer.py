@@ -1,16 +1,30 @@
-"""The ASGI layer around everything: it finds who asks and puts him into the request."""
+"""The ASGI layer around everything: who asks, what he may not, security headers, and the trail of what was done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
+from urllib.parse import quote
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from node.adapters.database.audit import Asking, asking
 from node.core.access import LOCAL
-from node.web.access.demand import ACTOR
+from node.errors import NodeError, NotAllowed, NotSignedIn, Retryable
+from node.web.access import cookies
+from node.web.access.demand import VISIT, Visit
+from node.web.access.guard import Guard, Misdirected
+from node.web.access.headers import secure
+from node.web.access.peers import believed
+from node.web.access.trail import Trail
 
 Access = Callable[[ASGIApp], ASGIApp]  # what is put around an application
+_LOOK_AGAIN_S = 30.0  # whether the session of an answer that lasts still counts
 
 
 class Open:
@@ -22,5 +36,109 @@ class Open:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             client = scope.get("client")
-            scope[ACTOR] = replace(LOCAL, address=client[0] if client else "")
+            scope[VISIT] = Visit(replace(LOCAL, address=client[0] if client else ""))
         await self._app(scope, receive, send)
+
+
+def guarded(guard: Guard) -> Access:
+    """What is put around everything that a node serves."""
+    return lambda app: Guarded(app, guard)
+
+
+class Guarded:
+    """An application that nobody reaches unseen."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app, self._guard = app, guard
+        self._trail = Trail(guard.database, guard.clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # there are no web sockets here, and no lifespan
+        peer = self._guard.proxies.peer(scope)
+        believed(scope, peer)
+        request = HTTPConnection(scope)
+        path, method = request.url.path, scope["method"]
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                secure(MutableHeaders(scope=message), path, encrypted=peer.scheme == "https")
+            await send(message)
+
+        try:
+            visit = await run_in_threadpool(self._guard.visit, request, peer, method)
+        except NodeError as fault:
+            await run_in_threadpool(self._trail.turned_away, peer, method, path, fault)
+            await _turned_away(request, fault, path, method)(scope, receive, secured)
+            return
+        scope[VISIT] = visit
+        with asking(visit.actor.name if visit.actor else "anonymous", peer.address) as who:
+            answer = _Answer(self._guard, self._trail, request, visit, who, receive, secured)
+            await self._app(scope, answer.receive, answer.send)
+
+
+class _Answer:
+    """What it tells of is written before it is sent; one that lasts ends with its session."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        trail: Trail,
+        request: HTTPConnection,
+        visit: Visit,
+        who: Asking,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._guard, self._trail, self._request, self._visit, self._who = guard, trail, request, visit, who
+        self._receive, self._send = receive, send
+        self._secret = cookies.secret_of(request) if visit.csrf else ""
+        self._lasts, self._over, self._looked = False, False, monotonic()
+
+    async def receive(self) -> Message:
+        """Whoever is not signed in any more is gone."""
+        return {"type": "http.disconnect"} if self._over else await self._receive()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._note(message)
+        elif self._lasts and not self._over and monotonic() - self._looked > _LOOK_AGAIN_S:
+            self._looked = monotonic()
+            if not await run_in_threadpool(self._guard.identify.still_counts, self._secret):
+                self._over = True
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not self._over:
+            await self._send(message)
+
+    async def _note(self, message: Message) -> None:
+        kind = MutableHeaders(scope=message).get("content-type", "")
+        self._lasts = bool(self._secret) and kind.startswith("text/event-stream")
+        method, url, status = self._request.scope["method"], self._request.url, message["status"]
+        if self._trail.tells(method, url.path, status, self._visit, self._who):
+            await run_in_threadpool(self._trail.answered, self._visit, method, url.path, url.query, status)
+
+
+def _turned_away(request: HTTPConnection, fault: NodeError, path: str, method: str) -> Response:
+    if isinstance(fault, NotSignedIn):
+        if method in ("GET", "HEAD") and _is_a_browser(request, path):
+            there = path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/admin/sign-in?next={quote(there, safe='')}", 303, {"Cache-Control": "no-store"})
+        return _problem(401, "Nobody is signed in", fault, {"WWW-Authenticate": "Bearer"})
+    if isinstance(fault, Misdirected):
+        return _problem(421, "This is another node's", fault)
+    if isinstance(fault, NotAllowed):
+        return _problem(403, "This is not allowed", fault)
+    if isinstance(fault, Retryable):
+        return _problem(503, "Try again later", fault, {"Retry-After": "5"})
+    return _problem(409, "This cannot be done", fault)
+
+
+def _is_a_browser(request: HTTPConnection, path: str) -> bool:
+    """Whether a person reads the answer, and it was for a page."""
+    pages = path.startswith(("/admin", "/ohif", "/view/"))
+    return pages and "text/html" in request.headers.get("accept", "")
+
+
+def _problem(status: int, title: str, fault: NodeError, headers: dict[str, str] | None = None) -> Response:
+    problem = {"title": title, "status": status, "detail": str(fault), "reason": str(fault)}
+    return JSONResponse(problem, status, headers, media_type="application/problem+json")
