@@ -57,6 +57,11 @@ class Finding:
     number: int
     label: str
     volume_ml: float | None  # None where the thickness of a single slice is not known
+    mean: float | None = None  # of the signal inside, without a unit; None for a segment that was not found
+    sd: float | None = None
+    diameter_mm: float | None = None
+    slice_uid: str = ""  # SOPInstanceUID of the image that shows most of it; "": it was not found
+    slice_frame: int | None = None  # from 1 in a multi-frame image
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from node.adapters.database.conclusions import Shown, note_shown
 from node.adapters.decoding import Decoder, Pixels
 from node.adapters.files import Files
 from node.adapters.objects import ResultFiles
-from node.core.card import Card
 from node.core.conclusions import likeness
 from node.core.jobs import Finding, Job, MadeResult
 from node.core.ood import Oddity
@@ -37,11 +36,13 @@ from node.core.results import (
     Origin,
     Predecessor,
     Results,
+    SegmentMeasurement,
     encode,
     to_bytes,
     verify,
 )
 from node.core.states import Stage
+from node.core.volume import Volume
 from node.errors import DestinationUnavailable, OnHold, ResultRejected, StoreUnavailable
 from node.pipeline.concluding import Concluding, Reconsider
 from node.pipeline.delivery import Delivering
@@ -161,7 +162,7 @@ class Work:
                 differences = verify(content, prepared.all_sources, prepared.volume, said.labels, prepared.card)
                 if differences:
                     raise ResultRejected(f"the {kind} is not what the model said: {differences[0]}")
-        self._keep(job, made, encoded, chosen, prepared.card, watch)
+        self._keep(job, made, encoded, chosen, prepared, watch)
         inferred.drop()
 
     @property
@@ -242,7 +243,7 @@ class Work:
         made: Results,
         encoded: Mapping[str, bytes],
         chosen: Mapping[str, frozenset[Form]],
-        card: Card,
+        prepared: Prepared,
         watch: Stopwatch,
     ) -> None:
         kept = []
@@ -261,9 +262,10 @@ class Work:
                     size=len(content),
                 )
             )
-        findings = [Finding(one.number, one.label, _rounded(one.volume_ml)) for one in made.measurements]
+        findings = [_finding(one, prepared.volume) for one in made.measurements]
         sent = {one.kind: sent_to(one.kind, chosen, encoded) for one in kept}
-        if not rows.keep_results(self.database, job, kept, findings, watch.seconds, card.version, sent):
+        version = prepared.card.version
+        if not rows.keep_results(self.database, job, kept, findings, watch.seconds, version, sent):
             raise JobGoneError
 
 
@@ -271,6 +273,20 @@ def _folder(job: Job) -> str:
     return f"job-{job.id:08d}"
 
 
-def _rounded(volume_ml: float | None) -> float | None:
-    """To the microlitre, as people read it."""
-    return None if volume_ml is None else round(volume_ml, 3)
+def _finding(found: SegmentMeasurement, volume: Volume) -> Finding:
+    shows = volume.slices[found.largest] if found.largest is not None else None
+    return Finding(
+        number=found.number,
+        label=found.label,
+        volume_ml=_rounded(found.volume_ml),
+        mean=_rounded(found.mean),
+        sd=_rounded(found.sd),
+        diameter_mm=_rounded(found.diameter_mm),
+        slice_uid=shows.sop_instance_uid if shows else "",
+        slice_frame=shows.frame if shows else None,
+    )
+
+
+def _rounded(number: float | None) -> float | None:
+    """As people read it: volumes to the microlitre."""
+    return None if number is None else round(number, 3)

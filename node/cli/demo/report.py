@@ -22,6 +22,9 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     return {"series": entries, "node": node}
 
 
+_OF_SEGMENTS = ("number", "label", "volume_ml")
+
+
 def _entry(outcome: Outcome, line: SeriesLine, job: JobLine | None) -> dict[str, Any]:
     received = outcome.received.get(job.id, {}) if job else {}
     state = _state(line, job)
@@ -34,7 +37,7 @@ def _entry(outcome: Outcome, line: SeriesLine, job: JobLine | None) -> dict[str,
         "state": state,
         "seg": [received["SEG"]] if "SEG" in received else [],
         "sr": [received["SR"]] if "SR" in received else [],
-        "segments": list(job.segments) if job else [],
+        "segments": [{name: one[name] for name in _OF_SEGMENTS} for one in job.segments] if job else [],
         "seconds": _seconds(line, job),
         "reason": "" if state == "delivered" else (job.reason if job else line.reason),
     }

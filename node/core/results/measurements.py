@@ -26,6 +26,7 @@ class SegmentMeasurement:
     mean: float | None  # of the modality values inside; None for a segment without voxels
     sd: float | None  # population standard deviation of the same values
     diameter_mm: float | None = None  # maximum 3D diameter; None without voxels, or where the volume is not known
+    largest: int | None = None  # the slice of the volume with most of it; None without voxels
 
 
 def measure(
@@ -47,7 +48,8 @@ def measure(
         size = None if voxel_ml is None else voxels * voxel_ml
         mean, sd = _spread(bits, values)
         diameter = None if depth is None else diameter_of(bits, (depth, *volume.pixel_spacing))
-        made.append(SegmentMeasurement(segment.number, segment.label, voxels, size, mean, sd, diameter))
+        largest = int(bits.voxels.argmax()) if voxels else None
+        made.append(SegmentMeasurement(segment.number, segment.label, voxels, size, mean, sd, diameter, largest))
     return tuple(made)
 
 
