@@ -14,6 +14,7 @@ from node.adapters.database.clock import seconds_of
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import process
 from node.adapters.database.jobs import note_change
+from node.adapters.database.notice_tables import lost_process
 from node.adapters.database.tables import job
 from node.core import causes
 from node.core.jobs import MOST_CUT_OFF, SET_ASIDE
@@ -36,6 +37,7 @@ def arrive(database: Database, process_id: str, now: datetime, role: str = "") -
     """A process begins to work. What it had in progress when it ended last time is taken up again: how much."""
     with database.transaction() as connection:
         _beat(connection, process_id, role)
+        _take_the_place(connection, process_id, role)
         return _release(connection, job.c.owner == process_id, now)
 
 
@@ -48,13 +50,15 @@ def beat(database: Database, process_id: str, role: str = "") -> bool:
 def bury(database: Database, process_id: str, silent_seconds: float, now: datetime) -> int:
     """Take up the jobs of processes that gave no sign of life for so long, and of those that nobody knows."""
     with database.transaction() as connection:
-        dead = connection.scalars(
-            select(process.c.id)
+        found = connection.execute(
+            select(process.c.id, process.c.role)
             .where(process.c.id != process_id, process.c.beat < seconds_of(connection) - silent_seconds)
             .with_for_update(skip_locked=True)
         ).all()
-        if dead:
-            connection.execute(delete(process).where(process.c.id.in_(dead)))
+        for one in found:
+            connection.execute(delete(process).where(process.c.id == one.id))
+            connection.execute(delete(lost_process).where(lost_process.c.id == one.id))
+            connection.execute(insert(lost_process).values(id=one.id, role=one.role, at=now))
         unknown = job.c.owner.is_(None) | job.c.owner.not_in(select(process.c.id))
         return _release(connection, unknown, now)
 
@@ -95,6 +99,13 @@ def _beat(connection: Connection, process_id: str, role: str) -> bool:
     if not known:
         connection.execute(insert(process).values(id=process_id, since=now, beat=now, role=role))
     return bool(known)
+
+
+def _take_the_place(connection: Connection, process_id: str, role: str) -> None:
+    """A process that begins is the lost one of its name, or stands in for the one of its role that is lost longest."""
+    lost = select(lost_process.c.id).where(lost_process.c.role == role).order_by(lost_process.c.at).limit(1)
+    first = connection.scalar(lost)
+    connection.execute(delete(lost_process).where(lost_process.c.id.in_([process_id, *([first] if first else [])])))
 
 
 def _release(connection: Connection, whose: ColumnElement[bool], now: datetime) -> int:

@@ -26,8 +26,11 @@ notice = Table(
     Column("recipients", JSON, nullable=False),  # names, as the rule has them
     Column("text", Text, nullable=False),
     Column("sent_at", Moment),  # null: nobody was told yet
+    Column("alarm_id", Integer),  # under which it is told; null: not gathered yet
+    Column("place", Integer),  # among those of the alarm, from 1
     Index(None, "series_instance_uid"),
     Index(None, "sent_at"),
+    Index(None, "alarm_id", "place"),
 )
 
 ready = Table(
