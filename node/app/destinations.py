@@ -38,7 +38,7 @@ def build_delivering(places: Places, database: Database, results: ResultFiles, c
         results,
         LiveMapping(places, lambda settings: _Built(settings.destination, mine)),
         clock,
-        policies=LiveMapping(places, lambda settings: {one.name: _policy(one) for one in settings.destination}),
+        policies=LiveMapping(places, lambda settings: {one.name: policy_of(one) for one in settings.destination}),
         groups={group.name: group.members for group in places.file.destination_group},
     )
 
@@ -110,7 +110,7 @@ def _extras(one: DestinationSettings) -> list[Form]:
     return [form for form, wants in ((Form.OVERLAY, one.overlay), (Form.GSPS, one.gsps), (Form.PDF, one.pdf)) if wants]
 
 
-def _policy(one: DestinationSettings) -> Policy:
+def policy_of(one: DestinationSettings) -> Policy:
     return Policy(
         windows=tuple(Window.read(window) for window in one.windows),
         max_parallel=one.max_parallel,

@@ -1,15 +1,19 @@
-"""What changes destinations and sources, and the routes of it."""
+"""What changes destinations and sources, what tests them, and the routes of it."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from node.adapters.database import Database
+from node.adapters.destinations import Destination
 from node.app.clock import Clock
-from node.app.destinations import build_destination
-from node.app.places import Places, SettingsBook
+from node.app.destinations import build_destination, policy_of, wanted_forms
+from node.app.places import LiveMapping, Places, SettingsBook
 from node.config import Settings
+from node.errors import NoSuch
 from node.pipeline import places as keeping
+from node.pipeline.destinations import Destinations
+from node.pipeline.examination import Asked
 from node.pipeline.rule_sets.in_use import InUse
 from node.web.api.destinations import destinations_router
 from node.web.api.sources import sources_router
@@ -21,7 +25,29 @@ def build_keeping(settings: Settings, database: Database, clock: Clock, live: Pl
     return keeping.Places(database, book, clock, InUse(database))
 
 
+def build_destinations(live: Places, database: Database, clock: Clock) -> Destinations:
+    """What pages, API and command line ask and tell destinations."""
+
+    def build(name: str) -> tuple[Destination, Asked]:
+        settings = live.settings()
+        one = next((one for one in settings.destination if one.name == name), None)
+        if one is None:
+            raise NoSuch(f"destination {name} is not in use: see why in the list")
+        mine = settings.node.ae_title
+        asked = Asked(mine, wanted_forms(settings)[name], clock(), removes=one.remove_test_object, proof=one.proof)
+        return build_destination(one, mine), asked
+
+    return Destinations(
+        database,
+        build_keeping(live.file, database, clock, live),
+        LiveMapping(live, lambda settings: {one.name: policy_of(one) for one in settings.destination}),
+        {group.name: group.members for group in live.file.destination_group},
+        build,
+        clock,
+    )
+
+
 def build_places_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
     """/api/v1/destinations and /api/v1/sources of this process."""
-    kept = build_keeping(places.file, database, clock, places)
-    return [destinations_router(kept), sources_router(kept)]
+    destinations = build_destinations(places, database, clock)
+    return [destinations_router(destinations), sources_router(destinations.places)]

@@ -25,6 +25,7 @@ _COMMANDS = {
     "results": "results",
     "senders": "senders",
     "destinations": "destinations",
+    "sources": "sources",
     "viewer": "viewer",
     "backup": "backup",
     "restore": "restore",

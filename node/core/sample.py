@@ -13,6 +13,7 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
 from node.core.part10 import IMPLEMENTATION_CLASS_UID
 
+TEST_TRANSACTION = f"{IMPLEMENTATION_CLASS_UID}.20.1"  # of the storage commitment that a test asks for
 _DAY, _TIME = "20250101", "120000"
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from pydicom.dataset import Dataset
+
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable
 
@@ -87,6 +89,24 @@ class Removing(Protocol):
 
     def remove(self, sop_instance_uid: str) -> bool:
         """False when it is not there. Raises DestinationUnavailable."""
+        ...
+
+
+@runtime_checkable
+class Returning(Protocol):
+    """A destination that gives back what it was sent."""
+
+    def returned(self, wanted: Outgoing) -> Dataset | None:
+        """None when it does not offer that. Raises DestinationUnavailable."""
+        ...
+
+
+@runtime_checkable
+class Greeting(Protocol):
+    """A destination on HTTP that can be asked who answers there."""
+
+    def greet(self) -> str:
+        """A sentence. Raises DestinationUnavailable."""
         ...
 
 

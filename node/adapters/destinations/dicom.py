@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pydicom.dataset import Dataset
+
 from node.adapters.destinations import Outcome, Outgoing, store_unless_found
 from node.adapters.destinations.commitment import ask
+from node.adapters.destinations.fetching import fetch
 from node.adapters.destinations.find import knows
 from node.adapters.destinations.identity import identity
 from node.adapters.destinations.negotiation import accepted
+from node.adapters.destinations.reaching import Where
 from node.adapters.destinations.storescu import Answered, Peer, echo, read_file_head, send
 from node.core.status import Meaning, meaning
 from node.core.storage_commitment import Reference
@@ -35,6 +39,12 @@ class DicomPeer:
 
     def find(self, wanted: Outgoing) -> bool | None:
         return knows(self._peer, identity(wanted.path))
+
+    def where(self) -> Where:
+        return Where(self._peer.host, self._peer.port, self._peer.tls)
+
+    def returned(self, wanted: Outgoing) -> Dataset | None:
+        return fetch(self._peer, identity(wanted.path))
 
     def negotiate(self) -> Mapping[str, tuple[str, ...]]:
         return accepted(self._peer)

@@ -16,6 +16,8 @@ _OFFERED = {
     "1.2.840.10008.5.1.4.1.1.88.33": "Comprehensive SR",
     "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture Image",
     "1.2.840.10008.5.1.4.1.1.7.4": "Multi-frame True Color Secondary Capture Image",
+    "1.2.840.10008.5.1.4.1.1.11.1": "Grayscale Softcopy Presentation State",
+    "1.2.840.10008.5.1.4.1.1.104.1": "Encapsulated PDF",
     "1.2.840.10008.1.20.1": "Storage Commitment",
     "1.2.840.10008.5.1.4.1.2.2.1": "Study Root Query",
 }
@@ -25,7 +27,7 @@ _SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5", 
 def accepted(peer: RemoteAE) -> Mapping[str, tuple[str, ...]]:
     """SOP class → transfer syntaxes, by name. Raises DestinationUnavailable when there is no association.
 
-    One context for each pair, so that a peer can take each it knows (PS3.8 9.3.2.2).
+    One context for each pair, so that a peer can take each it knows (PS3.8 9.3.2.2): 40 of the 128 there may be.
     """
     contexts = [build_context(sop_class, syntax) for sop_class in _OFFERED for syntax in _SYNTAXES]
     found: dict[str, list[str]] = {}

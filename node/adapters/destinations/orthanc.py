@@ -17,6 +17,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from node.adapters.destinations import Outcome, Outgoing
+from node.adapters.destinations.reaching import Where, http_where
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable
 
@@ -43,6 +44,7 @@ class OrthancDestination:
         self, name: str, server: OrthancServer, *, labels: Sequence[str] = (), reads_back: bool = False
     ) -> None:
         self.name, self._labels, self._reads_back = name, tuple(labels), reads_back
+        self._url = server.url
         self._client = OrthancApiClient(server.url.rstrip("/") + "/", server.user or None, server.password or None)
         self._timeout_seconds = server.timeout_seconds
 
@@ -61,6 +63,16 @@ class OrthancDestination:
     def probe(self) -> None:
         """Raises DestinationUnavailable when Orthanc does not answer."""
         self._json(lambda: self._client.get("system", timeout=min(_PROBE_S, self._timeout_seconds) / _TRIES))
+
+    def where(self) -> Where:
+        return http_where(self._url)
+
+    def greet(self) -> str:
+        """Orthanc and its version."""
+        told = self._json(lambda: self._client.get("system", timeout=self._per_try))
+        if not isinstance(told, dict) or "Version" not in told:
+            raise DestinationUnavailable(f"{self.name}: what answers is not Orthanc")
+        return f"Orthanc {str(told['Version'])[:32]} answers"
 
     def remove(self, sop_instance_uid: str) -> bool:
         """Delete an instance; False when it is not there."""

@@ -8,11 +8,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 
 import httpx
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from node.adapters.destinations import Outcome, Outgoing, store_unless_found
 from node.adapters.destinations.identity import identity
+from node.adapters.destinations.reaching import Where, http_where
 from node.adapters.destinations.store_answer import judge, read, waits
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable
@@ -20,7 +25,7 @@ from node.errors import DestinationUnavailable
 _JSON = "application/dicom+json"
 _CHUNK = 1 << 18
 _ANSWER_AT_MOST = 4 << 20
-_OK, _NOT_FOUND, _NO_SUCH_SERVICE = 200, 404, (405, 501)
+_OK, _NO_CONTENT, _NOT_FOUND, _NO_SUCH_SERVICE = 200, 204, 404, (405, 501)
 _BAD_REQUEST, _TOO_LARGE, _UNSUPPORTED = 400, 413, 415
 _ABOUT_THE_WHOLE = (_BAD_REQUEST, _TOO_LARGE, _UNSUPPORTED)
 
@@ -67,6 +72,31 @@ class StowServer:
         if waits(answer.status) and answer.status != _NOT_FOUND:
             raise self._unavailable(answer)
         return answer.status == _OK and uids.sop_instance_uid.encode() in answer.body
+
+    def where(self) -> Where:
+        return http_where(self._server.url, self._tls)
+
+    def greet(self) -> str:
+        """What it answers to a search."""
+        answer = self._ask("GET", "studies", params={"limit": "1"})
+        if answer.status in (_OK, _NO_CONTENT):
+            return f"answers a search by QIDO-RS with HTTP status {answer.status}"
+        if answer.status in _NO_SUCH_SERVICE or answer.status == _NOT_FOUND:
+            return f"answers HTTP status {answer.status} to a search: QIDO-RS may not be offered"
+        raise self._unavailable(answer)
+
+    def returned(self, wanted: Outgoing) -> Dataset | None:
+        """The instance by WADO-RS (PS3.18 10.4)."""
+        uids = identity(wanted.path)
+        path = f"studies/{uids.study_instance_uid}/series/{uids.series_instance_uid}/instances/{uids.sop_instance_uid}"
+        answer = self._ask("GET", path, headers={"Accept": 'multipart/related; type="application/dicom"'})
+        if answer.status != _OK:
+            return None
+        begin, end = answer.body.find(b"\r\n\r\n"), answer.body.rfind(b"\r\n--")
+        try:
+            return dcmread(BytesIO(answer.body[begin + 4 : end if end > begin else None]))
+        except (InvalidDicomError, ValueError, OSError):
+            raise DestinationUnavailable(f"{self.name} gives back what is not a DICOM file") from None
 
     def _store(self, objects: Sequence[Outgoing]) -> list[Outcome]:
         answer = self._post(objects)
