@@ -141,6 +141,7 @@ class Card:
     vector: Vector | None = None  # of an embedding
     shared: Shared | None = None  # of a head that takes another model's features instead of the network's own
     inputs: tuple[NamedInput, ...] = ()  # of a model that takes several series; `input` is then the reference's
+    quality: tuple[tuple[tuple[str, str], ...], ...] = ()  # rows of (what, value) as text: on which data, how good
 
     @property
     def reference(self) -> NamedInput | None:

@@ -21,6 +21,7 @@ from node.core.card.card import (
     Weights,
 )
 from node.core.card.inputs import read_input, read_inputs
+from node.core.card.quality import read_quality
 from node.core.card.reader import Reader
 from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Numbers, Pooling, PosEmbedSource, Recipe
 from node.errors import BadConfiguration
@@ -68,6 +69,7 @@ def parse_card(content: bytes, where: str) -> Card:
         vector=_vector(output) if kind is Kind.EMBEDDING else None,
         shared=_shared(read.section("shared")) if read.has("shared") else None,
         inputs=inputs,
+        quality=read_quality(raw.get("quality")),
     )
 
 
