@@ -37,7 +37,12 @@ def jobs() -> None:
 def list_jobs(config: Path | None, as_json: bool, before: int | None, limit: int, **wanted: str | None) -> None:
     """List jobs, newest first."""
     state = JobState(chosen) if (chosen := wanted.pop("state")) else None
-    page = actions.list_jobs(_database(config), Wanted(state, **wanted), before, limit)
+    page = actions.list_jobs(
+        _database(config),
+        Wanted(state, wanted["model"], wanted["destination"], wanted["priority"], wanted["text"]),
+        before,
+        limit,
+    )
     if as_json:
         show_json([vars(one) for one in page.jobs])
         return
@@ -63,7 +68,7 @@ def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
     if as_json:
         show_json(mine)
         return
-    apart = ("results", "deliveries", "likeness", "inputs")
+    apart = ("results", "deliveries", "likeness", "inputs", "made", "sent")
     show(("", ""), [(name, value) for name, value in vars(mine).items() if name not in apart])
     if mine.likeness:
         click.echo(likeness(mine.likeness))
@@ -122,7 +127,7 @@ def resume(models: tuple[str, ...], destinations: tuple[str, ...], config: Path 
         raise click.UsageError("name a --model or a --destination; `mricore-node jobs pause` shows what is paused")
     database = _database(config)
     for kind, name in _named(models, destinations):
-        there = actions.resume(database, kind, name, utc_now())
+        there = actions.resume(database, kind, name, utc_now(), _ACTOR)
         click.echo(f"{kind} {name} goes on" if there else f"{kind} {name} was not paused")
 
 

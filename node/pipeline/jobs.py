@@ -1,4 +1,5 @@
-"""What people do with jobs: look, retry, cancel, pause, resume. The command line and the API do the same here."""
+"""What people do with jobs: look, retry, cancel, dismiss, pause, resume. The command line and the API do the same
+here."""
 
 from __future__ import annotations
 
@@ -52,10 +53,20 @@ def show(database: Database, job_id: int) -> Story:
     return Story(mine, line.series_instance_uid, line.history)
 
 
-def retry(database: Database, job_id: int, actor: str, now: datetime) -> None:
-    """Try a job again that failed, was canceled, is held or was not processable. Raises NoSuch, NotProcessable."""
-    if not rows.retry(database, job_id, actor, now):
+def retry(database: Database, job_id: int, actor: str, now: datetime, reason: str = "tried again on request") -> None:
+    """Try a job again that failed, was canceled or dismissed, is held or was not processable.
+
+    Raises NoSuch, NotProcessable.
+    """
+    if not rows.retry(database, job_id, actor, now, reason):
         raise _refused(database, job_id, "tried again")
+
+
+def dismiss(database: Database, job_id: int, reason: str, actor: str, now: datetime) -> None:
+    """Nothing is to be done about a job that failed, was canceled, is held or was not processable: its images count as
+    filtered on purpose. Raises NoSuch, NotProcessable."""
+    if not rows.finish(database, job_id, JobState.DISMISSED, reason, now, actor=actor):
+        raise _refused(database, job_id, "dismissed")
 
 
 def cancel(database: Database, job_id: int, reason: str, actor: str, now: datetime) -> None:
@@ -70,10 +81,10 @@ def pause(database: Database, kind: str, name: str, actor: str, now: datetime) -
     return pauses.pause(database, kind, name, actor, now)
 
 
-def resume(database: Database, kind: str, name: str, now: datetime) -> bool:
+def resume(database: Database, kind: str, name: str, now: datetime, actor: str = "") -> bool:
     """End a pause: what waited is due at once. False when it was not paused. Raises Usage."""
     _demand(kind, name)
-    return pauses.resume(database, kind, name, now)
+    return pauses.resume(database, kind, name, now, actor)
 
 
 def paused(database: Database) -> Sequence[Pause]:

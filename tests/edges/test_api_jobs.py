@@ -134,7 +134,7 @@ def test_what_is_paused_gets_no_jobs_until_it_is_resumed(database: Database, api
     target = {"kind": "model", "name": "head"}
     assert api.post("/jobs/pause", json=target).json() == {"changed": True}
     assert api.post("/jobs/pause", json=target).json() == {"changed": False}
-    assert [(one["name"], one["actor"]) for one in api.get("/jobs/paused").json()] == [("head", "api")]
+    assert [(one["name"], one["actor"]) for one in api.get("/jobs/paused").json()] == [("head", "local")]
     assert claims.claim(database, LATER) is None
     assert api.post("/jobs/resume", json=target).json() == {"changed": True}
     assert api.get("/jobs/paused").json() == []

@@ -18,8 +18,9 @@ from node.adapters.imaging import Imaging
 from node.core.access import LOCAL, Actor
 from node.pipeline.archive import Archive, Indexing
 from node.web import Web, api_routes
-from node.web.access import Access
-from node.web.access.demand import ACTOR
+from node.web.access import Access, Visit
+from node.web.access.demand import VISIT
+from node.web.access.demand import VISIT, Visit
 from node.web.api.results import Findings, results_router
 from node.worker import Worker
 from tests.bench import Bench, bench, decoder, rules
@@ -34,7 +35,7 @@ def asking(actor: Actor) -> Access:
 
     def around(app: ASGIApp) -> ASGIApp:
         async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-            scope[ACTOR] = actor
+            scope[VISIT] = Visit(actor)
             await app(scope, receive, send)
 
         return asked

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Text, cast, or_, select
 
 from node.adapters.database.engine import Database
-from node.adapters.database.ledger import folded
+from node.adapters.database.finding import is_of
 from node.adapters.database.tables import job, series
 from node.core.jobs import rank
 from node.core.states import JobState
@@ -24,7 +24,8 @@ class Wanted:
     model: str | None = None
     destination: str | None = None
     priority: str | None = None
-    text: str | None = None  # accession number, patient ID or a UID; or part of the patient's name
+    text: str | None = None  # accession number, patient ID or a UID; or how words of the patient's name begin
+    by_patient: bool = True  # False: not by the patient's ID or name, for who may not see them
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,8 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     if wanted.priority is not None:
         yield job.c.rank == rank(wanted.priority)
     if wanted.text is not None and (text := wanted.text.strip()):
-        yield job.c.series_instance_uid.in_(
-            select(series.c.series_instance_uid).where(
-                or_(
-                    series.c.accession_number == text,
-                    series.c.patient_id == text,
-                    series.c.series_instance_uid == text,
-                    series.c.study_instance_uid == text,
-                    series.c.search_name.contains(folded(text), autoescape=True),
-                )
-            )
-        )
+        asked = is_of(text) if wanted.by_patient else or_(*(column == text for column in _NOBODYS))
+        yield job.c.series_instance_uid.in_(select(series.c.series_instance_uid).where(asked))
+
+
+_NOBODYS = (series.c.accession_number, series.c.series_instance_uid, series.c.study_instance_uid)

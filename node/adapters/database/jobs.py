@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import pause
 from node.adapters.database.tables import change, delivery, job, result
@@ -17,6 +18,8 @@ from node.core.causes import Kind
 from node.core.jobs import OVERDUE, Delivery, Finding, Job, Lane, MadeResult, is_overdue
 from node.core.states import OPEN_JOBS, DeliveryState, JobState, Stage, may_step
 
+_NOT_PEOPLE = frozenset({"worker", "clerk", "node", "reception", "dbos"})  # what they do is in the job's history
+_DONE = {JobState.SCHEDULED: "job.retry", JobState.CANCELED: "job.cancel", JobState.DISMISSED: "job.dismiss"}
 SUPERSEDED_BY_VERSION = "a newer version of the series takes its place"
 
 
@@ -76,6 +79,9 @@ def finish(
         note_change(connection, job_id, actor, state, reason, now)
         if state is JobState.COMPLETED:
             _supersede_predecessor(connection, job_id, now)
+        if actor not in _NOT_PEOPLE:
+            about = {"before": before.state, "after": state.value, "reason": reason}
+            audit.note(connection, now, _DONE.get(state, "job.change"), f"job {job_id}", actor=actor, **about)
         return True
 
 
@@ -98,9 +104,11 @@ def was_held(database: Database, of: Job) -> bool:
         return connection.execute(held).first() is not None
 
 
-def retry(database: Database, job_id: int, actor: str, now: datetime) -> bool:
-    """Start a finished job again, with new deliveries for what was refused."""
-    if not finish(database, job_id, JobState.SCHEDULED, "tried again on request", now, actor=actor):
+def retry(
+    database: Database, job_id: int, actor: str, now: datetime, reason: str = "tried again on request"
+) -> bool:
+    """Start a job again that ended without success, with new deliveries for what was refused."""
+    if not finish(database, job_id, JobState.SCHEDULED, reason, now, actor=actor):
         return False
     with database.transaction() as connection:
         connection.execute(update(job).where(job.c.id == job_id).values(stage=None, attempts=0))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import pause as rows
 from node.adapters.database.tables import delivery, job, result
@@ -33,15 +34,20 @@ def pause(database: Database, kind: str, name: str, actor: str, now: datetime) -
         if connection.execute(select(rows).where(rows.c.kind == kind, rows.c.name == name)).first():
             return False
         connection.execute(insert(rows).values(kind=kind, name=name, at=now, actor=actor))
+        audit.note(connection, now, f"{kind}.pause", f"{kind} {name}", actor=actor, before="in use", after="paused")
     return True
 
 
-def resume(database: Database, kind: str, name: str, now: datetime) -> bool:
+def resume(database: Database, kind: str, name: str, now: datetime, actor: str = "") -> bool:
     """What waited for it is due now. False when it was not paused."""
     with database.transaction() as connection:
         gone = connection.execute(delete(rows).where(rows.c.kind == kind, rows.c.name == name)).rowcount
         if gone and kind == DESTINATION:
             _due_now(connection, name, now)
+        if gone:
+            audit.note(
+                connection, now, f"{kind}.resume", f"{kind} {name}", actor=actor, before="paused", after="in use"
+            )
     return bool(gone)
 
 

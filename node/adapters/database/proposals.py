@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.rule_tables import proposal
 from node.errors import NoSuch, Overtaken
@@ -48,6 +49,7 @@ def propose(
            "state": OPEN, "decided_by": "", "simulation": simulation}  # fmt: skip
     with database.transaction() as connection:
         key = connection.execute(insert(proposal).values(row)).inserted_primary_key
+        audit.note(connection, now, "rules.propose", f"rule set {version[:12]}", actor=author, reason=reason)
     return get(database, int(key[0]) if key else 0)
 
 
@@ -72,7 +74,10 @@ def decide(database: Database, proposal_id: int, state: str, by: str, now: datet
     still_open = (proposal.c.id == proposal_id) & (proposal.c.state == OPEN)
     with database.transaction() as connection:
         decided = update(proposal).where(still_open).values(state=state, decided_by=by, decided_at=now)
-        if not connection.execute(decided).rowcount:
+        decided_now = connection.execute(decided).rowcount
+        if decided_now:
+            audit.note(connection, now, f"rules.{state}", f"proposal {proposal_id}", actor=by, before=OPEN, after=state)
+        else:
             raise Overtaken(f"proposal {proposal_id} was decided already. See `mricore-node rules history`")
 
 

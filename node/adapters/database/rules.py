@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.rule_tables import publication
 from node.adapters.database.tables import rule_set
@@ -85,6 +86,10 @@ def publish(database: Database, new: ToPublish, base: int, now: datetime) -> Pub
             last = connection.scalar(select(func.max(publication.c.number))) or 0
             if last == base:
                 connection.execute(insert(publication), row)
+                before = connection.scalar(select(publication.c.version).where(publication.c.number == base))
+                told = {"publication": base + 1, "version": new.version}
+                audit.note(connection, now, f"rules.{new.origin}", f"rule set {new.version[:12]}",
+                           actor=new.approver or new.author, before=before, after=told, reason=new.reason)  # fmt: skip
     except IntegrityError:  # another process took this number at the same moment
         last = base + 1
     if last != base:

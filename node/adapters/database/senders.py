@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.service_tables import admission
 from node.adapters.database.tables import sender
@@ -60,9 +61,12 @@ def admit(database: Database, calling_ae: str, host: str, *, actor: str, at: dat
     with database.transaction() as connection:
         if not connection.execute(update(admission).where(mine).values(at=at, actor=actor)).rowcount:
             connection.execute(insert(admission), {"calling_ae": calling_ae, "host": host, "at": at, "actor": actor})
+        audit.note(connection, at, "sender.admit", f"sender {calling_ae}", actor=actor, after={"host": host or "any"})
 
 
-def forget(database: Database, calling_ae: str, host: str | None) -> int:
+def forget(
+    database: Database, calling_ae: str, host: str | None, *, actor: str = "", at: datetime | None = None
+) -> int:
     """Take an admission back and strike the sender off the list; without a host, from every host. How many rows."""
     with database.transaction() as connection:
         struck = 0
@@ -71,6 +75,9 @@ def forget(database: Database, calling_ae: str, host: str | None) -> int:
             struck += connection.execute(
                 delete(table).where(mine if host is None else mine & (table.c.host == host))
             ).rowcount
+        if struck and at:
+            told = {"host": "any" if host is None else host}
+            audit.note(connection, at, "sender.forget", f"sender {calling_ae}", actor=actor, before=told)
     return struck
 
 

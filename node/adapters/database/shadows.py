@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.rule_tables import shadow, shadow_decision
 
@@ -38,6 +39,8 @@ def begin(database: Database, version: str, author: str, now: datetime) -> int:
     """Put a version into the shadow; "" ends it. Its number."""
     with database.transaction() as connection:
         key = connection.execute(insert(shadow).values(version=version, at=now, author=author)).inserted_primary_key
+        what = "rules.shadow" if version else "rules.shadow_end"
+        audit.note(connection, now, what, f"rule set {version[:12]}" if version else "shadow", actor=author)
     return int(key[0]) if key else 0
 
 

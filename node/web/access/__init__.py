@@ -13,7 +13,7 @@ headers.py    security headers
 trail.py      what the layer writes into the audit trail
 """
 
-from node.web.access.demand import Demand, Visit, actor_of, csrf_token, demand, may
+from node.web.access.demand import Anybody, Demand, Visit, actor_of, csrf_token, demand, may
 from node.web.access.layer import Access, Open, guarded
 
-__all__ = ["Access", "Demand", "Open", "Visit", "actor_of", "csrf_token", "demand", "guarded", "may"]
+__all__ = ["Access", "Anybody", "Demand", "Open", "Visit", "actor_of", "csrf_token", "demand", "guarded", "may"]

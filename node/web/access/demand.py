@@ -3,6 +3,7 @@
 # No postponed annotations: FastAPI resolves those of a callable object only when they are real.
 from dataclasses import dataclass, field
 
+from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection, Request
 
 from node.core.access import Actor, Right
@@ -36,6 +37,27 @@ class Demand:
         if self.in_person and not actor.in_person:
             raise NotAllowed("this is for somebody who signed in, not for a token")
         return actor
+
+
+@dataclass(frozen=True)
+class Anybody:
+    """Nothing: signing in is for who is not signed in yet."""
+
+    async def __call__(self) -> None:
+        """Says so, where a route must say what it needs."""
+
+
+def demands_of(dependant: Dependant) -> list[Demand | Anybody]:
+    """What a route says that it needs; empty: it does not say."""
+    mine = [dependant.call] if isinstance(dependant.call, Demand | Anybody) else []
+    return [*mine, *(found for one in dependant.dependencies for found in demands_of(one))]
+
+
+async def demand_something(request: Request) -> None:
+    """For every route: one that does not say what it needs is for reading, and only administrators change by it."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    if dependant is None or not demands_of(dependant):
+        await Demand(Right.READ if request.method in ("GET", "HEAD", "OPTIONS") else Right.ADMINISTER)(request)
 
 
 def may(right: Right, *, in_person: bool = False) -> Demand:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount
 
 from node.errors import BadConfiguration, NodeError, NoSuch, NotAllowed, NotSignedIn, Overtaken, Retryable, Usage
+from node.pipeline.access.signing_in import TooManyTries
+from node.web.access.demand import demand_something
 
 _STATUS: tuple[tuple[type[NodeError], int, str], ...] = (
     (NoSuch, 404, "There is no such thing"),
@@ -36,7 +38,7 @@ def api_routes(routers: Sequence[APIRouter]) -> list[BaseRoute]:
         exception_handlers={NodeError: _problem},
     )
     for router in routers:
-        api.include_router(router, prefix="/v1")
+        api.include_router(router, prefix="/v1", dependencies=[Depends(demand_something)])
     return [Mount("/api", app=api)]
 
 
@@ -45,6 +47,9 @@ async def _problem(_request: Request, fault: Exception) -> JSONResponse:
     status, title = next(told, (409, "This cannot be done"))
     problem: dict[str, object] = {"title": title, "status": status, "detail": str(fault)}
     headers = {}
+    if isinstance(fault, TooManyTries):
+        problem["status"] = status = 429
+        headers["Retry-After"] = str(fault.seconds)
     if isinstance(fault, BadConfiguration):
         problem |= {"where": fault.where, "what": fault.what, "cure": fault.cure}
     if isinstance(fault, Retryable):

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from node.adapters.database import Database
 from node.adapters.database.job_list import Entry, Wanted
+from node.core.access import Actor, Right
 from node.core.states import JobState
 from node.pipeline import jobs
+from node.web.access import may
 
-_ACTOR = "api"
+Reads = Annotated[Actor, Depends(may(Right.READ))]
+Operates = Annotated[Actor, Depends(may(Right.OPERATE))]
 _Text = Annotated[str | None, Query(max_length=256)]
 
 
@@ -111,6 +114,7 @@ def jobs_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
 
     @router.get("", summary="List jobs, newest first")
     def listed(
+        actor: Reads,
         state: JobState | None = None,
         model: _Text = None,
         destination: _Text = None,
@@ -119,34 +123,34 @@ def jobs_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
         before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         limit: Annotated[int, Query(ge=1, le=jobs.MOST)] = 50,
     ) -> Page:
-        wanted = Wanted(state, model, destination, priority, text)
+        wanted = Wanted(state, model, destination, priority, text, by_patient=actor.sees_patients)
         found = jobs.list_jobs(database, wanted, before, limit)
         return Page(jobs=list(found.jobs), before=found.before)
 
     @router.get("/paused", summary="What is paused")
-    def paused() -> list[Paused]:
+    def paused(_actor: Reads) -> list[Paused]:
         return [Paused.model_validate(vars(one)) for one in jobs.paused(database)]
 
     @router.post("/pause", summary="Begin no more jobs of a model, or send no more to a destination")
-    def pause(target: Target) -> Changed:
-        return Changed(changed=jobs.pause(database, target.kind, target.name, _ACTOR, clock()))
+    def pause(target: Target, actor: Operates) -> Changed:
+        return Changed(changed=jobs.pause(database, target.kind, target.name, actor.name, clock()))
 
     @router.post("/resume", summary="End a pause: what waited is due at once")
-    def resume(target: Target) -> Changed:
-        return Changed(changed=jobs.resume(database, target.kind, target.name, clock()))
+    def resume(target: Target, actor: Operates) -> Changed:
+        return Changed(changed=jobs.resume(database, target.kind, target.name, clock(), actor.name))
 
     @router.get("/{job_id}", summary="One job: its history, its results, and what each destination answered")
-    def shown(job_id: int) -> Story:
+    def shown(job_id: int, _actor: Reads) -> Story:
         return _story(jobs.show(database, _number(job_id)))
 
     @router.post("/{job_id}/retry", summary="Try a failed, canceled, held or not processable job again")
-    def retry(job_id: int) -> Story:
-        jobs.retry(database, _number(job_id), _ACTOR, clock())
+    def retry(job_id: int, actor: Operates) -> Story:
+        jobs.retry(database, _number(job_id), actor.name, clock())
         return _story(jobs.show(database, job_id))
 
     @router.post("/{job_id}/cancel", summary="Cancel a job that is not finished; what was delivered stays delivered")
-    def cancel(job_id: int, why: Cancel | None = None) -> Story:
-        jobs.cancel(database, _number(job_id), (why or Cancel()).reason, _ACTOR, clock())
+    def cancel(job_id: int, actor: Operates, why: Cancel | None = None) -> Story:
+        jobs.cancel(database, _number(job_id), (why or Cancel()).reason, actor.name, clock())
         return _story(jobs.show(database, job_id))
 
     return router

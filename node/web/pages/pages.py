@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from node.core.access import Actor, Right
 from node.errors import NotSignedIn
-from node.web.access import actor_of
+from node.web.access import actor_of, csrf_token
 from node.web.pages import shown
 from node.web.pages.live import Live
 from node.web.pages.security import NOT_KEPT
@@ -94,6 +94,7 @@ class Pages:
 
     def render(self, request: Request, template: str, **what: Any) -> str:
         about = {"request": request, "now": self.clock(), "actor": _actor(request), "here": ""}
+        about["csrf"] = csrf_token(request)
         return self._templates.get_template(template).render(about | what)
 
     def refusal(self, request: Request, status: int, what: str) -> Response:

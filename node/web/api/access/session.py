@@ -11,10 +11,11 @@ from node.core.access import Actor, Right
 from node.core.access.secrets import digest
 from node.pipeline.access.oidc import Oidc
 from node.pipeline.access.signing_in import Browser, SigningIn
-from node.web.access import actor_of, cookies, csrf_token, may
+from node.web.access import Anybody, actor_of, cookies, csrf_token, may
 from node.web.access.origin import safe_next
 from node.web.api.access.shapes import FirstStart, Me, SignedIn, SignedOut, SignIn
 
+_OPEN = [Depends(Anybody())]
 _AFTERWARDS = "/admin/sign-in"
 _Next = Annotated[str, Query(alias="next", max_length=2000)]
 
@@ -24,12 +25,14 @@ def session_router(signing_in: SigningIn, oidc: Oidc | None) -> APIRouter:
     router = APIRouter(tags=["session"])
     database, clock = signing_in.database, signing_in.clock
 
-    @router.post("/session", status_code=201, summary="Sign in: sets the session's cookie; open to all")
+    @router.post("/session", status_code=201, summary="Sign in: sets the session's cookie", dependencies=_OPEN)
     def sign_in(who: SignIn, request: Request, response: Response, then: _Next = "") -> SignedIn:
         secret = signing_in.by_password(who.name, who.password.get_secret_value(), browser_of(request))
         return _begin(request, response, who.name, secret, then)
 
-    @router.post("/first-start", status_code=201, summary="Become the first administrator, by the console's code")
+    @router.post(
+        "/first-start", status_code=201, summary="Become the first administrator, by a code", dependencies=_OPEN
+    )
     def first_start(who: FirstStart, request: Request, response: Response, then: _Next = "") -> SignedIn:
         code, password = who.code.get_secret_value(), who.password.get_secret_value()
         secret = signing_in.first_administrator(code, who.name, password, browser_of(request))
@@ -42,7 +45,7 @@ def session_router(signing_in: SigningIn, oidc: Oidc | None) -> APIRouter:
         cookies.give(response, request, secret)
         return SignedIn(name=name, then=safe_next(then))
 
-    @router.get("/session", summary="Who asks, and what he may")
+    @router.get("/session", summary="Who asks, and what he may", dependencies=_OPEN)
     async def who(request: Request) -> Me:
         return Me.of(actor_of(request), csrf_token(request))
 
