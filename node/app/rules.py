@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 from fastapi import APIRouter
@@ -19,8 +20,10 @@ from node.errors import BadConfiguration
 from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.rule_sets.kept import Headers
+from node.pipeline.rule_sets.lately import Lately
 from node.pipeline.rule_sets.shadow import Shadow
 from node.pipeline.rule_sets.start import take_directory
+from node.pipeline.rule_sets.suggesting import Known, Suggesting
 from node.pipeline.rule_sets.versions import Versions
 from node.web.api.rules import rules_router
 from node.worker import HeaderKeeper
@@ -43,7 +46,17 @@ def build_versions(places: Places, database: Database, clock: Clock, models: Seq
 def build_rules_router(places: Places, database: Database, clock: Clock) -> APIRouter:
     """/api/v1/rules of this process."""
     versions = build_versions(places, database, clock)
-    return rules_router(versions, Background(versions, places.file.process_id))
+    suggesting = Suggesting(database, Lately(database, clock), partial(known_to_rules, places))
+    return rules_router(versions, Background(versions, places.file.process_id), suggesting)
+
+
+def known_to_rules(places: Places) -> Known:
+    """What rules may name of this node."""
+    try:
+        models = sorted(model.card.name for model in read_repository(places.file.triton.models))
+    except BadConfiguration:  # said where models are shown
+        models = []
+    return Known(models, sorted(places.settings().destination_names))
 
 
 class Rules:

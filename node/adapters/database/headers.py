@@ -281,7 +281,7 @@ def _batch(rows: Sequence[Row[Any]], keys: set[str] | None) -> Batch:
 
 def _whose(packed: bytes) -> Whose:
     read = unpack(packed)
-    return Whose(*read) if len(read) > _WITHOUT_ARRIVALS else Whose(*read, read[-1])
+    return Whose(*read, *([read[-1]] if len(read) == _WITHOUT_ARRIVALS else []))
 
 
 def _columns(connection: Connection, chunk_id: int, keys: Sequence[str] | None) -> dict[str, Column]:

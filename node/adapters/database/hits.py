@@ -47,8 +47,8 @@ def hits(database: Database, now: datetime) -> list[Hits]:
         .order_by(rule_tally.c.rule)
     )
     with database.reading() as connection:
-        return [Hits(rule, int(day), int(week), int(month), last)
-                for rule, day, week, month, last in connection.execute(wanted)]  # fmt: skip
+        rows = connection.execute(wanted).all()
+    return [Hits(row[0], int(row[1]), int(row[2]), int(row[3]), row[4]) for row in rows]
 
 
 def tally(connection: Connection, counted: Sequence[Counted]) -> None:

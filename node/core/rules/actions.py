@@ -11,8 +11,8 @@ from node.core.rules.rule import EACH, ONLY, Actions, Inference, Notice
 from node.core.rules.source import Entry, Listing, Scalar, Section, Tree, Typed
 from node.core.volume import selector_fault
 
-_ACTIONS = ("infer", "deliver", "tag", "notify", "hold", "ignore")
-_INFER_KEYS = ("model", "version", "volume", "unsuitable")
+ACTIONS = ("infer", "deliver", "tag", "notify", "hold", "ignore")
+INFER_KEYS = ("model", "version", "volume", "unsuitable")
 _TOLD = "not-processable"
 _NOTICE_KEYS = ("to", "say")
 _WORD_AT_MOST = 64  # characters of a tag, or of a name of those who are told
@@ -48,7 +48,7 @@ def _step(item: Tree, report: Report) -> Entry | None:
     if not isinstance(item, Section) or len(item.entries) != 1:
         report.error(item.line, "an action is one key with its value", "Write `- infer: model`")
         return None
-    known_keys(item, _ACTIONS, report)
+    known_keys(item, ACTIONS, report)
     return item.entries[0]
 
 
@@ -71,7 +71,7 @@ def _inference(step: Entry, report: Report) -> Inference | None:
 
 
 def _spelled_out(section: Section, report: Report) -> Inference | None:
-    known_keys(section, _INFER_KEYS, report)
+    known_keys(section, INFER_KEYS, report)
     model, at, version = (text_of(section.get("model"), report) or "").partition("@")
     apart = text_of(section.get("version"), report)
     volume = text_of(section.get("volume"), report) or ONLY

@@ -133,7 +133,9 @@ class _Brackets:
 
 
 def _wanted(path: list[str]) -> tuple[Wanted, str, str]:
-    if len(path) == 1 and path[0] == "":
+    if not path:
+        return Wanted.NOTHING, "", ""
+    if path == [""]:
         return Wanted.KEY, "", ""
     top = path[0]
     if top == "then":

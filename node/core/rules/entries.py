@@ -15,12 +15,12 @@ from node.core.rules.questions import Lists
 from node.core.rules.rule import Actions, Missing, Need, OnUnknown, Otherwise, Priority, Rule
 from node.core.rules.source import Scalar, Section
 
-_RULE_KEYS = (
+RULE_KEYS = (
     "name", "description", "priority", "deadline", "when", "needs", "within", "else", "on_unknown", "then", "stop",
     "active",
 )  # fmt: skip
-_SET_KEYS = ("otherwise", "lists")
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+SET_KEYS = ("otherwise", "lists")
+RULE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _NEED = re.compile(r"[a-z]\w{0,31}")
 _NEEDS_AT_MOST = 8
 _WITHIN_AT_MOST, _DEADLINE_AT_MOST = timedelta(days=7), timedelta(days=30)
@@ -28,7 +28,7 @@ _WITHIN_AT_MOST, _DEADLINE_AT_MOST = timedelta(days=7), timedelta(days=30)
 
 def read_rule(section: Section, report: Report, lists: Lists, interned: Interned) -> Rule:
     """A rule, as far as it could be read; without mistakes in the report it is whole."""
-    known_keys(section, _RULE_KEYS, report)
+    known_keys(section, RULE_KEYS, report)
     then = read_actions(section, report)
     clauses = Clauses(report, lists, interned)
     deadline = section.get("deadline")
@@ -57,7 +57,7 @@ def read_set(section: Section | None, report: Report) -> tuple[Otherwise, Lists]
     """What happens to series no rule takes, and the shared lists. Without `_set.yaml`: hold, and none."""
     if section is None:
         return Otherwise.HOLD, {}
-    known_keys(section, _SET_KEYS, report)
+    known_keys(section, SET_KEYS, report)
     entry = section.get("lists")
     lists: dict[str, tuple[Scalar, ...]] = {}
     if entry and isinstance(entry.value, Section):
@@ -73,7 +73,7 @@ def _name(section: Section, report: Report) -> str:
         report.error(section.line, "the rule has no name", "Add `name: what-it-is-for`")
         return ""
     name = text_of(entry, report) or ""
-    if not _NAME.fullmatch(name):
+    if not RULE_NAME.fullmatch(name):
         report.error(entry.line, f"'{shown(name)}' is no rule name", "Use lower-case letters, digits and hyphens")
     return name
 

@@ -55,13 +55,7 @@ class Versions:
 
     def keep(self, files: Mapping[str, str], change: Change) -> str:
         """Write a rule set down without using it: its version. Raises BadConfiguration for the first error in it."""
-        if len(files) > FILES_AT_MOST or sum(map(len, files.values())) > SIZE_AT_MOST:
-            raise Usage(f"a rule set has at most {FILES_AT_MOST} files and {SIZE_AT_MOST} characters")
-        for name in files:
-            if not FILE_NAME.fullmatch(name):
-                raise Usage(f"{name[:64]!r} is no name of a rule file. Write letters, digits, - and _, then .yaml")
-            if not storable(files[name]):
-                raise Usage(f"{name}: holds what is no text in UTF-8")
+        allowed(files)
         errors = (mistake for mistake in self.check(files) if mistake.severity is Severity.ERROR)
         if wrong := next(errors, None):
             raise wrong.error()
@@ -154,6 +148,17 @@ class Versions:
         if proposal.state != proposals.OPEN:
             raise Overtaken(f"proposal {proposal_id} was {proposal.state} by {proposal.decided_by} already")
         return proposal
+
+
+def allowed(files: Mapping[str, str]) -> None:
+    """Raises Usage for what cannot be kept as a rule set, right or wrong."""
+    if len(files) > FILES_AT_MOST or sum(map(len, files.values())) > SIZE_AT_MOST:
+        raise Usage(f"a rule set has at most {FILES_AT_MOST} files and {SIZE_AT_MOST} characters")
+    for name in files:
+        if not FILE_NAME.fullmatch(name):
+            raise Usage(f"{name[:64]!r} is no name of a rule file. Write letters, digits, - and _, then .yaml")
+        if not storable(files[name]):
+            raise Usage(f"{name}: holds what is no text in UTF-8")
 
 
 def storable(text: str) -> bool:

@@ -55,18 +55,19 @@ def _keys(text: str, before: Form, form: Form) -> str:
     for key in ("name", "description", "priority", "deadline", "on_unknown"):
         if getattr(before, key) != getattr(form, key):
             value = getattr(form, key)
-            text = _key(text, key, scalar(value) if value else None)
+            text = with_key(text, key, scalar(value) if value else None)
     for key in ("stop", "active"):
         value = getattr(form, key)
         if getattr(before, key) != value:
-            text = _key(text, key, None if value is None else str(value).lower())
+            text = with_key(text, key, None if value is None else str(value).lower())
     for key, missing in (("when", "{}"), ("then", "[]")):
         if not _place(text, key):
-            text = _key(text, key, missing)
+            text = with_key(text, key, missing)
     return text
 
 
-def _key(text: str, key: str, written: str | None) -> str:
+def with_key(text: str, key: str, written: str | None) -> str:
+    """A rule file with one key at its top; None takes it out. `written`: as YAML. Raises NotAFormError."""
     root = composed(text)
     names = [str(name.value) for name, _ in root.value]
     if key in names:

@@ -9,8 +9,13 @@ from pydantic import BaseModel, Field
 
 from node.adapters.database.proposals import Proposal
 from node.adapters.database.rules import Publication
+from node.core.rules import Mistake as Found
 from node.pipeline.rule_sets.versions import FILES_AT_MOST, TEXT_AT_MOST
 
+Author = Annotated[
+    str | None,
+    Field(max_length=TEXT_AT_MOST, description="who is signed in counts; this is for a node where nobody has to"),
+]
 Name = Annotated[str, Field(min_length=1, max_length=TEXT_AT_MOST)]
 VersionName = Annotated[str, Field(min_length=1, max_length=64, description="a publication's number, or a version")]
 Files = Annotated[
@@ -63,6 +68,7 @@ class RuleLine(BaseModel):
     priority: str
     active: bool
     hits_day: int = Field(description="series it matched in the last 24 hours")
+    hits_week: int = Field(description="in the last 7 days")
     hits_month: int = Field(description="series it matched in the last 30 days")
     last_hit_at: datetime | None
 
@@ -98,6 +104,10 @@ class Mistake(BaseModel):
     cure: str
     severity: str = Field(description="error: it cannot be published; warning: surely not meant so")
 
+    @classmethod
+    def of(cls, one: Found) -> Mistake:
+        return cls(file=one.file, line=one.line, what=one.what, cure=one.cure, severity=one.severity.value)
+
 
 class Checked(BaseModel):
     """What there is to say of rule files."""
@@ -118,10 +128,13 @@ class ToPublish(BaseModel):
     """Rule files to put into use."""
 
     files: Files
-    author: Name
+    author: Author = None
     reason: Name
     base: VersionName | None = Field(
         None, description="what they were made from: refused when something else is in use"
+    )
+    digest: str | None = Field(
+        None, max_length=64, description="of the simulation that was looked at: refused when it is of something else"
     )
 
 
@@ -129,7 +142,7 @@ class ToRollBack(BaseModel):
     """A version that was in use before."""
 
     version: VersionName
-    author: Name
+    author: Author = None
     reason: Name
     base: VersionName | None = None
 
@@ -137,14 +150,14 @@ class ToRollBack(BaseModel):
 class By(BaseModel):
     """Who decides."""
 
-    author: Name
+    author: Author = None
 
 
 class ToTry(BaseModel):
     """A draft, and how far to look back."""
 
     files: Files
-    author: Name
+    author: Author = None
     days: int = Field(0, ge=0, le=3650, description="0: all that is kept")
     against: VersionName | None = Field(None, description="null: what is in use")
 
@@ -170,7 +183,7 @@ class ToShadow(BaseModel):
     """A draft to be asked about live series."""
 
     files: Files
-    author: Name
+    author: Author = None
 
 
 class OtherSeries(BaseModel):

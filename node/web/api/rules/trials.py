@@ -12,6 +12,7 @@ from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.shadow import Seen, seen_by_shadow
 from node.pipeline.rule_sets.versions import TEXT_AT_MOST, Change, Versions
 from node.web.api.rules.shapes import OtherSeries, Shadowed, ToShadow, ToTry, Tried
+from node.web.api.rules.who import Reader, Writer, author_of
 
 
 def add_trials(router: APIRouter, versions: Versions, background: Background) -> None:
@@ -19,29 +20,31 @@ def add_trials(router: APIRouter, versions: Versions, background: Background) ->
     database = versions.database
 
     @router.post("/simulations", status_code=202, summary="Begin to try a draft on the series that came")
-    def simulate(draft: ToTry) -> Tried:
-        return Tried.model_validate(vars(background.start(draft.files, draft.author, draft.days, draft.against)))
+    def simulate(draft: ToTry, actor: Writer) -> Tried:
+        author = author_of(actor, draft.author)
+        return Tried.model_validate(vars(background.start(draft.files, author, draft.days, draft.against)))
 
     @router.get("/simulations/{simulation}", summary="How far a simulation is, and what it found")
-    def simulation(simulation: int) -> Tried:
+    def simulation(simulation: int, actor: Reader) -> Tried:
         return Tried.model_validate(vars(background.get(simulation if 0 < simulation < 2**31 else 0)))
 
     @router.get("/shadow", summary="What the draft in the shadow would have done otherwise")
-    def shadow(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Shadowed:
+    def shadow(actor: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Shadowed:
         seen = seen_by_shadow(database, limit)
         if seen is None:
             raise NoSuch("nothing is in the shadow")
         return _shadowed(seen)
 
     @router.put("/shadow", summary="Put a draft into the shadow: asked about every series, obeyed for none")
-    def begin(draft: ToShadow) -> Shadowed:
-        version = versions.keep(draft.files, Change(draft.author, "in the shadow"))
-        shadows.begin(database, version, draft.author, versions.clock())
-        return shadow()
+    def begin(draft: ToShadow, actor: Writer) -> Shadowed:
+        author = author_of(actor, draft.author)
+        version = versions.keep(draft.files, Change(author, "in the shadow"))
+        shadows.begin(database, version, author, versions.clock())
+        return shadow(actor)
 
     @router.delete("/shadow", status_code=204, summary="Take the draft out of the shadow")
-    def end(author: Annotated[str, Query(min_length=1, max_length=TEXT_AT_MOST)]) -> None:
-        shadows.begin(database, "", author, versions.clock())
+    def end(actor: Writer, author: Annotated[str | None, Query(min_length=1, max_length=TEXT_AT_MOST)] = None) -> None:
+        shadows.begin(database, "", author_of(actor, author), versions.clock())
 
 
 def _shadowed(seen: Seen) -> Shadowed:

@@ -23,6 +23,7 @@ from node.web.api.rules.shapes import (
     ToExplain,
     VersionFiles,
 )
+from node.web.api.rules.who import Reader
 
 _Version = Annotated[str, Query(min_length=1, max_length=64)]
 _Uid = Annotated[str, Query(min_length=1, max_length=128)]
@@ -33,7 +34,7 @@ def add_versions(router: APIRouter, versions: Versions) -> None:
     database = versions.database
 
     @router.get("", summary="The rule set in use, with how often each rule matched")
-    def in_use() -> InUse:
+    def in_use(actor: Reader) -> InUse:
         _, files = versions.files()
         last = rows.newest(database)
         assert last is not None  # noqa: S101 # `files` said so
@@ -51,6 +52,7 @@ def add_versions(router: APIRouter, versions: Versions) -> None:
                     priority=rule.priority.value,
                     active=rule.active,
                     hits_day=counted[rule.name].day if rule.name in counted else 0,
+                    hits_week=counted[rule.name].week if rule.name in counted else 0,
                     hits_month=counted[rule.name].month if rule.name in counted else 0,
                     last_hit_at=counted[rule.name].last_at if rule.name in counted else None,
                 )
@@ -60,39 +62,41 @@ def add_versions(router: APIRouter, versions: Versions) -> None:
 
     @router.get("/publications", summary="Which rule set was in use from when on, the newest first")
     def publications(
-        limit: Annotated[int, Query(ge=1, le=500)] = 50, before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+        actor: Reader,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     ) -> list[Published]:
         return [Published.of(one) for one in rows.history(database, limit, before)]
 
     @router.get("/versions/{version}", summary="The files of a version, byte for byte")
-    def version(version: str) -> VersionFiles:
+    def version(version: str, actor: Reader) -> VersionFiles:
         found, files = versions.files(version)
         return VersionFiles(version=found, files=files)
 
     @router.get("/diff", summary="What changed from one version to another, or to what is in use")
-    def diff(one: _Version, other: _Version | None = None) -> Difference:
+    def diff(actor: Reader, one: _Version, other: _Version | None = None) -> Difference:
         return Difference(lines=difference(versions.files(one)[1], versions.files(other)[1]))
 
     @router.post("/check", summary="Every mistake of rule files, with file, line and cure")
-    def check(draft: ToCheck) -> Checked:
+    def check(draft: ToCheck, actor: Reader) -> Checked:
         found = versions.check(draft.files)
-        mistakes = [
-            Mistake(file=one.file, line=one.line, what=one.what, cure=one.cure, severity=one.severity.value)
-            for one in found
-        ]
+        mistakes = [Mistake.of(one) for one in found]
         errors = sum(1 for one in found if one.severity is Severity.ERROR)
         return Checked(
             version=version_of(draft.files), errors=errors, warnings=len(mistakes) - errors, mistakes=mistakes
         )
 
     @router.get("/explain", summary="Why, and why not: what a version says of a series")
-    def explain(series: _Uid, rule: _Version | None = None, version: _Version | None = None) -> Explained:
-        return _explained(why(database, series, versions.files(version)[1], rule))
+    def explain(
+        actor: Reader, series: _Uid, rule: _Version | None = None, version: _Version | None = None
+    ) -> Explained:
+        return explained(why(database, series, versions.files(version)[1], rule))
 
     @router.post("/explain", summary="Why, and why not: what a draft says of a series")
-    def explain_draft(asked: ToExplain) -> Explained:
-        return _explained(why(database, asked.series, asked.files, asked.rule))
+    def explain_draft(asked: ToExplain, actor: Reader) -> Explained:
+        return explained(why(database, asked.series, asked.files, asked.rule))
 
 
-def _explained(found: Why) -> Explained:
+def explained(found: Why) -> Explained:
+    """As the API says it."""
     return Explained.model_validate({**vars(found), "rules": [vars(one) for one in found.rules]})
