@@ -25,7 +25,7 @@ help:
 
 .venv/installed-for-tests: .venv/installed
 	@echo "installing what the tests need into .venv"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,trt,test,check,docs]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,trt,test,check,docs,deploy]'
 	@touch $@
 
 demo: .venv/installed ## a series through the whole node, on this machine

@@ -15,12 +15,14 @@ from node.app.keeping import build_places_routers
 from node.app.places import Places
 from node.app.rules import build_rules_router
 from node.config import Settings
+from node.core.rates import Rates
 from node.pipeline.archive import Archive
 from node.pipeline.overlay import overlay
 from node.pipeline.reception import Reception
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes, viewer_routes
 from node.web.access import Open
 from node.web.api.jobs import jobs_router
+from node.web.limits import limited
 from node.web.pages import Pages, page_routes
 from node.web.pages.trace import trace_pages
 
@@ -45,7 +47,10 @@ def build_web(
     pages = Pages(clock, settings.node.ae_title)
     if routers:
         routes += page_routes(pages, build_pages(pages))
-    return Web(routes, doors.layer() if doors else Open, leaving=pages.live.stop)
+    access = doors.layer() if doors else Open
+    if doors and settings.http.requests_per_second:
+        access = limited(access, Rates(settings.http.requests_per_second, settings.http.burst))
+    return Web(routes, access, leaving=pages.live.stop)
 
 
 def build_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:

@@ -6,6 +6,7 @@ the file. An unknown key, a wrong type or a missing file is a BadConfiguration t
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -61,7 +62,17 @@ def _overlay(values: dict[str, Any], environment: Any) -> None:
                 raise BadConfiguration(
                     name, f"{section.lower()} is no section of single values", "Write it in the file"
                 )
-            there[key.lower()] = value
+            there[key.lower()] = _listed(value)
+
+
+def _listed(value: str) -> Any:
+    """A list or table, written as JSON; anything else is text."""
+    if value[:1] not in ("[", "{"):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _named(where: str, wrong: ValidationError) -> BadConfiguration:

@@ -56,6 +56,9 @@ class Http(Section):
     public_url: Annotated[str, AfterValidator(_reached)] = ""  # "": whatever name it is asked under
     behind_proxy: bool = False  # whether a proxy in front speaks TLS
     proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()  # whose X-Forwarded-* are believed
+    requests_per_second: float = Field(200, ge=0)  # of one client, to pages, API and DICOMweb; 0: as many as it likes
+    burst: int = Field(2000, ge=1)  # that may come at once
+    viewer: Path | None = None  # where OHIF lies; None: below data_dir
 
 
 class Auth(Section):

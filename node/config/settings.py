@@ -92,7 +92,7 @@ class Settings(Section):
     @property
     def viewer_folder(self) -> Path:
         """Where `viewer install` puts OHIF."""
-        return self.node.data_dir / "viewer"
+        return self.http.viewer or self.node.data_dir / "viewer"
 
     @property
     def results(self) -> Path:
