@@ -27,6 +27,9 @@ _COMMANDS = {
     "destinations": "destinations",
     "sources": "sources",
     "viewer": "viewer",
+    "user": "user",
+    "token": "token",
+    "notices": "notices",
     "backup": "backup",
     "restore": "restore",
 }

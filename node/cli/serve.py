@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from node.adapters.database.access.accounts import exists_any
 from node.cli import config_option
+
+if TYPE_CHECKING:
+    from node.app import Node
 
 
 @click.command()
@@ -46,6 +52,20 @@ def serve(config: Path | None, role: str) -> None:
             f"{settings.node.ae_title} ({role}) listens: {dicom}"
             f"http://{settings.http.host}:{node.http_port}; data in {settings.node.data_dir}"
         )
+        _tell_of_first_start(node)
         stop.wait()
     finally:
         node.stop()
+
+
+def _tell_of_first_start(node: Node) -> None:
+    """Where nobody could sign in: a code for who sits at this terminal, and never for a file that keeps what we say."""
+    doors, settings = node.doors, node.settings
+    if not node.role.shows or doors.local or doors.oidc or exists_any(node.database):
+        return
+    if sys.stdout.isatty():
+        reached = settings.http.public_url or f"https://{settings.http.host}:{node.http_port}"
+        click.echo(f"There is no user yet. Within an hour, open {reached}/admin/first-start with this code:")
+        click.echo(f"    {doors.signing_in.first_code()}")
+    else:
+        click.echo("There is no user yet: `mricore-node user add NAME --role admin`, or `mricore-node user first-code`")
