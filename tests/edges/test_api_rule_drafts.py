@@ -226,12 +226,12 @@ def test_a_rule_made_from_a_series_takes_it_and_says_where_its_values_come_from(
 def test_all_rules_say_why_of_every_series_of_an_accession_number(api: httpx.Client, bench: Bench) -> None:
     for number in range(2):
         complete(bench, f"knee {number}", AccessionNumber="A77", SeriesInstanceUID=f"1.2.{number}")
-    found = api.get("/why", params={"text": "A77"}).json()
+    found = api.post("/why", json={"text": "A77"}).json()
     assert [one["description"] for one in found] == ["knee 0", "knee 1"]
     assert [[rule["standing"] for rule in one["explained"]["rules"]] for one in found] == [
         ["matched", "not reached"]
     ] * 2
-    assert api.get("/why", params={"text": "nothing"}).status_code == 404
+    assert api.post("/why", json={"text": "nothing"}).status_code == 404
 
 
 def test_rules_are_taken_away_byte_for_byte(api: httpx.Client) -> None:

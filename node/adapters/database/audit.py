@@ -79,6 +79,12 @@ def note(
         who.noted += 1
 
 
+def pass_over() -> None:
+    """This request needs no line: what it changed nobody relies on, and another line told that it began."""
+    if who := _ASKING.get():
+        who.noted += 1
+
+
 def append(connection: Connection, line: Line) -> int:
     """Chain a line to the last one; its number."""
     if connection.dialect.name == "postgresql":

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.rule_tables import rule_draft
 from node.errors import Overtaken
@@ -49,10 +50,13 @@ def save(
         with database.transaction() as connection:
             if revision == 0:
                 connection.execute(insert(rule_draft).values(author=author, **values))
+                audit.note(connection, now, "rules.draft", f"draft of {author}", actor=author, after={"base": base})
             elif not connection.execute(update(rule_draft).where(same).values(**values)).rowcount:
                 raise Overtaken("your draft was changed elsewhere meanwhile: look at it again")
     except IntegrityError as there:
         raise Overtaken("your draft was begun elsewhere meanwhile: look at it again") from there
+    if revision:
+        audit.pass_over()  # it is saved with every few keystrokes
     return Draft(author, base, revision + 1, now, dict(files))
 
 

@@ -260,10 +260,19 @@ class Completed(BaseModel):
     options: list[Option]
 
 
+class ToAsk(BaseModel):
+    """Whose rules are asked, and of what."""
+
+    text: str = Field(min_length=1, max_length=128, description="accession number, StudyInstanceUID, SeriesInstanceUID")
+    version: str | None = Field(None, max_length=64, description="null: what is in use")
+    draft: bool = Field(False, description="my draft instead")
+
+
 class ToMatch(BaseModel):
     """A rule of a draft."""
 
     files: Files
+    draft: bool = Field(False, description="the files are put on my draft")
     file: FileName
     days: int = Field(7, ge=1, le=30)
 

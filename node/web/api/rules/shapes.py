@@ -122,6 +122,7 @@ class ToCheck(BaseModel):
     """Rule files."""
 
     files: Files
+    draft: bool = Field(False, description="they are put on my draft")
 
 
 class ToPublish(BaseModel):
@@ -182,7 +183,7 @@ class Tried(BaseModel):
 class ToShadow(BaseModel):
     """A draft to be asked about live series."""
 
-    files: Files
+    files: Files | None = Field(None, description="null: my draft")
     author: Author = None
 
 

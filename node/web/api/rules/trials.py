@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from node.adapters.database import shadows
 from node.errors import NoSuch
 from node.pipeline.rule_sets.background import Background
+from node.pipeline.rule_sets.drafts import Drafts
 from node.pipeline.rule_sets.shadow import Seen, seen_by_shadow
 from node.pipeline.rule_sets.versions import TEXT_AT_MOST, Change, Versions
 from node.web.api.rules.shapes import OtherSeries, Shadowed, ToShadow, ToTry, Tried
@@ -38,7 +39,8 @@ def add_trials(router: APIRouter, versions: Versions, background: Background) ->
     @router.put("/shadow", summary="Put a draft into the shadow: asked about every series, obeyed for none")
     def begin(draft: ToShadow, actor: Writer) -> Shadowed:
         author = author_of(actor, draft.author)
-        version = versions.keep(draft.files, Change(author, "in the shadow"))
+        files = Drafts(versions).standing(actor.name).draft.files if draft.files is None else draft.files
+        version = versions.keep(files, Change(author, "in the shadow"))
         shadows.begin(database, version, author, versions.clock())
         return shadow(actor)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from node.adapters.database import rules as rows
 from node.adapters.database.hits import hits
 from node.core.rules import Severity, parse_rule_set, version_of
+from node.pipeline.rule_sets.drafts import Drafts
 from node.pipeline.rule_sets.versions import Versions, difference
 from node.pipeline.rule_sets.why import Why, why
 from node.web.api.rules.shapes import (
@@ -23,7 +24,7 @@ from node.web.api.rules.shapes import (
     ToExplain,
     VersionFiles,
 )
-from node.web.api.rules.who import Reader
+from node.web.api.rules.who import Reader, put_on_draft
 
 _Version = Annotated[str, Query(min_length=1, max_length=64)]
 _Uid = Annotated[str, Query(min_length=1, max_length=128)]
@@ -79,12 +80,11 @@ def add_versions(router: APIRouter, versions: Versions) -> None:
 
     @router.post("/check", summary="Every mistake of rule files, with file, line and cure")
     def check(draft: ToCheck, actor: Reader) -> Checked:
-        found = versions.check(draft.files)
+        files = put_on_draft(Drafts(versions), actor, draft.files, draft.draft)
+        found = versions.check(files)
         mistakes = [Mistake.of(one) for one in found]
         errors = sum(1 for one in found if one.severity is Severity.ERROR)
-        return Checked(
-            version=version_of(draft.files), errors=errors, warnings=len(mistakes) - errors, mistakes=mistakes
-        )
+        return Checked(version=version_of(files), errors=errors, warnings=len(mistakes) - errors, mistakes=mistakes)
 
     @router.get("/explain", summary="Why, and why not: what a version says of a series")
     def explain(

@@ -29,6 +29,7 @@ from node.web.api.rules.drafting import (
     Option,
     Shown,
     TakenFrom,
+    ToAsk,
     ToBegin,
     ToComplete,
     ToMatch,
@@ -36,7 +37,7 @@ from node.web.api.rules.drafting import (
     ToWriteForm,
 )
 from node.web.api.rules.versions import explained
-from node.web.api.rules.who import Reader, Writer
+from node.web.api.rules.who import Reader, Writer, put_on_draft
 
 _Text = Annotated[str, Query(max_length=128)]
 
@@ -101,7 +102,7 @@ def _add_asking(router: APIRouter, drafts: Drafts, suggesting: Suggesting) -> No
     @router.post("/matches", summary="What a rule of a draft matches among the series of the last days")
     def matches(asked: ToMatch, actor: Reader) -> Matches:
         begun = perf_counter()
-        rule_set = parse_rule_set(asked.files)
+        rule_set = parse_rule_set(put_on_draft(drafts, actor, asked.files, asked.draft))
         rule = next((one for one in rule_set.rules if one.file == asked.file), None)
         if rule is None:
             raise NoSuch(f"there is no rule in {asked.file[:64]}")
@@ -109,11 +110,10 @@ def _add_asking(router: APIRouter, drafts: Drafts, suggesting: Suggesting) -> No
         described = simulations.descriptions(database, [uid for uid, _, _ in found.listed])
         return Matches.of(found, described, round(1000 * (perf_counter() - begun), 1))
 
-    @router.get("/why", summary="Why, and why not: all rules and every series of an accession number or a UID")
-    def why_all(
-        actor: Reader, text: _Text, version: Annotated[str | None, Query(max_length=64)] = None
-    ) -> list[AskedSeries]:
-        files = drafts.versions.files(version)[1]
+    @router.post("/why", summary="Why, and why not: all rules and every series of an accession number or a UID")
+    def why_all(asked: ToAsk, actor: Reader) -> list[AskedSeries]:
+        own = drafts.standing(actor.name).draft.files if asked.draft else None
+        files = drafts.versions.files(asked.version)[1] if own is None else own
         return [
             AskedSeries(
                 series_instance_uid=one.series.series_instance_uid,
@@ -123,7 +123,7 @@ def _add_asking(router: APIRouter, drafts: Drafts, suggesting: Suggesting) -> No
                 reason=one.series.reason,
                 explained=explained(one.why) if one.why else None,
             )
-            for one in ask_all(database, text, files)
+            for one in ask_all(database, asked.text, files)
         ]
 
     @router.post("/draft/rules", status_code=201, summary="A new rule in my draft: empty, or like a series that came")
