@@ -11,17 +11,24 @@ from starlette.routing import BaseRoute
 from node.adapters.database import Database
 from node.app.access import Doors
 from node.app.clock import Clock, utc_now
+from node.app.destinations import wanted_forms
 from node.app.keeping import build_places_routers
-from node.app.places import Places
+from node.app.places import LiveMapping, Places
 from node.app.rules import build_rules_router
 from node.config import Settings
 from node.core.rates import Rates
 from node.pipeline.archive import Archive
+from node.pipeline.forms import Choice
+from node.pipeline.inbox import Inbox
 from node.pipeline.overlay import overlay
 from node.pipeline.reception import Reception
+from node.pipeline.rerouting import Rerouting
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes, viewer_routes
 from node.web.access import Open
+from node.web.api.inbox import inbox_router
+from node.web.api.job_actions import job_actions_router
 from node.web.api.jobs import jobs_router
+from node.web.api.series import series_router
 from node.web.limits import limited
 from node.web.pages import Pages, page_routes
 from node.web.pages.trace import trace_pages
@@ -55,8 +62,17 @@ def build_web(
 
 def build_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
     """What stands below /api/v1; one for each subject."""
+    rerouting = Rerouting(
+        database,
+        lambda: places.settings().destination_names,
+        Choice(database, LiveMapping(places, wanted_forms)),
+        clock,
+    )
     return [
         jobs_router(database, clock),
+        job_actions_router(database, rerouting, clock),
+        series_router(database, clock),
+        inbox_router(Inbox(database, clock)),
         build_rules_router(places, database, clock),
         *build_places_routers(places, database, clock),
     ]

@@ -310,8 +310,11 @@ def _create(connection: Connection, seen: WaitingSeries, new: NewJob, now: datet
 def _predecessor(connection: Connection, seen: WaitingSeries, new: NewJob) -> int | None:
     """The job of an earlier version whose result is, or may by now be, at a destination."""
     mine = select(result.c.id).where(result.c.job_id == job.c.id)
+    to_somebody = delivery.join(result, delivery.c.result_id == result.c.id)
     sent = exists(
-        select(delivery.c.id).where(delivery.c.result_id.in_(mine), delivery.c.state == DeliveryState.DELIVERED)
+        select(delivery.c.id)
+        .select_from(to_somebody)
+        .where(result.c.job_id == job.c.id, delivery.c.state == DeliveryState.DELIVERED)
     )
     on_its_way = exists(mine) & (job.c.state == JobState.IN_PROGRESS)
     wanted = (

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from node.adapters.database import routing
+from node.adapters.database import finding, routing
 from node.adapters.database.conclusions import oddity_in
 from node.adapters.database.engine import Database
-from node.adapters.database.ledger import folded
 from node.adapters.database.tables import change, decision, delivery, job, receipt, result, series
 from node.core.ood import Oddity
 
@@ -23,6 +22,61 @@ class Event:
     at: datetime
     what: str
     why: str
+    actor: str = ""
+    state: str = ""
+    stage: str | None = None
+    job_id: int | None = None  # None: of the series
+
+
+@dataclass(frozen=True)
+class Association:
+    """What one association or request brought of a series, by what became of it."""
+
+    association: str
+    channel: str
+    calling_ae: str
+    called_ae: str
+    host: str
+    disposition: str
+    reason: str  # why it was not simply stored
+    first_at: datetime
+    last_at: datetime
+    number: int  # of instances
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the rules said of one version of a series."""
+
+    version: int
+    at: datetime
+    rule_set_version: str
+    rule: str  # that settled it; "": none did
+    rules: Sequence[Mapping[str, object]]  # of each: rule, standing, why
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One result on its way to one destination."""
+
+    kind: str
+    destination: str
+    state: str
+    answer: str
+    attempts: int
+    at: datetime | None  # of the last attempt
+
+
+@dataclass(frozen=True)
+class Made:
+    """One result."""
+
+    kind: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    size: int
+    removed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +98,19 @@ class JobLine:
     deliveries: tuple[tuple[str, str, str, str], ...]  # kind, destination, state, answer
     inputs: tuple[tuple[str, str], ...] = ()  # need, SeriesInstanceUID: of a rule that needs several series
     likeness: Oddity | None = None  # how unlike the usual series; None: not judged
+    rule_set_version: str = ""
+    priority: str = ""
+    destinations: tuple[str, ...] = ()
+    attempts: int = 0
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_try_at: datetime | None = None
+    deadline_at: datetime | None = None
+    overdue: bool = False
+    supersedes: int | None = None
+    made: tuple[Made, ...] = ()
+    sent: tuple[Sent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,32 +138,24 @@ class SeriesLine:
     jobs: tuple[JobLine, ...]
     tags: tuple[str, ...] = ()  # of the present version
     notices: tuple[tuple[str, tuple[str, ...], str], ...] = ()  # rule, who is told, what
+    channel: str = ""
+    host: str = ""
+    modality: str = ""
+    study_date: str = ""
+    study_description: str = ""
+    removed_at: datetime | None = None
+    look_at: datetime | None = None  # when it is judged next; None: it does not wait
+    associations: tuple[Association, ...] = ()
+    decisions: tuple[Decided, ...] = ()  # the oldest version first
 
 
 def find(database: Database, text: str, limit: int = 50) -> list[SeriesLine]:
-    """Series whose accession number, patient ID or a UID is `text`, or whose patient's name contains it."""
+    """Series whose accession number, patient ID or a UID is `text`, or whose patient's name has words that begin so."""
     wanted = text.strip()
     if not wanted:
         return []
     with database.reading() as connection:
-        uids = connection.scalars(
-            select(series.c.series_instance_uid)
-            .where(
-                or_(
-                    series.c.accession_number == wanted,
-                    series.c.patient_id == wanted,
-                    series.c.series_instance_uid == wanted,
-                    series.c.study_instance_uid == wanted,
-                    series.c.search_name.contains(folded(wanted), autoescape=True),
-                    series.c.series_instance_uid.in_(
-                        select(receipt.c.series_instance_uid).where(receipt.c.sop_instance_uid == wanted)
-                    ),
-                )
-            )
-            .order_by(series.c.first_at.desc())
-            .limit(limit)
-        ).all()
-        return [_line(connection, uid) for uid in uids]
+        return [_line(connection, uid) for uid in finding.uids(connection, wanted, limit)]
 
 
 def line(database: Database, series_instance_uid: str) -> SeriesLine | None:
@@ -125,11 +184,8 @@ def _line(connection: Connection, uid: str) -> SeriesLine:
         .where(receipt.c.series_instance_uid == uid)
         .group_by(receipt.c.disposition)
     )
-    settled = connection.execute(
-        select(decision.c.rule, decision.c.outcomes).where(
-            decision.c.series_instance_uid == uid, decision.c.version == row.version
-        )
-    ).first()
+    decisions = _decisions(connection, uid)
+    settled = next((one for one in decisions if one.version == row.version), None)
     ids = connection.scalars(select(job.c.id).where(job.c.series_instance_uid == uid).order_by(job.c.id)).all()
     return SeriesLine(
         series_instance_uid=uid,
@@ -148,12 +204,45 @@ def _line(connection: Connection, uid: str) -> SeriesLine:
         completed_at=row.completed_at,
         received={str(name): int(number) for name, number in counts},
         rule=settled.rule if settled else "",
-        rules=settled.outcomes if settled else [],
+        rules=settled.rules if settled else [],
         history=_history(connection, uid),
         jobs=tuple(_job(connection, one) for one in ids),
         tags=routing.tags_of(connection, uid, row.version),
         notices=tuple((one.rule, one.recipients, one.text) for one in routing.notices_of(connection, uid, row.version)),
+        channel=row.channel,
+        host=row.host,
+        modality=row.modality,
+        study_date=row.study_date,
+        study_description=row.study_description,
+        removed_at=row.removed_at,
+        look_at=row.look_at,
+        associations=_associations(connection, uid),
+        decisions=decisions,
     )
+
+
+def _decisions(connection: Connection, uid: str) -> tuple[Decided, ...]:
+    rows = connection.execute(
+        select(decision).where(decision.c.series_instance_uid == uid).order_by(decision.c.version)
+    )
+    return tuple(Decided(row.version, row.at, row.rule_set_version, row.rule, row.outcomes) for row in rows)
+
+
+def _associations(connection: Connection, uid: str, most: int = 200) -> tuple[Association, ...]:
+    same = [receipt.c[name] for name in _OF_ASSOCIATION]
+    first = func.min(receipt.c.at).label("first_at")
+    wanted = (
+        select(*same, first, func.max(receipt.c.at).label("last_at"), func.count().label("number"))
+        .add_columns(func.sum(receipt.c.size).label("size"))
+        .where(receipt.c.series_instance_uid == uid)
+        .group_by(*same)
+        .order_by(first)
+        .limit(most)
+    )
+    return tuple(Association(**{**row._mapping, "size": int(row.size)}) for row in connection.execute(wanted))
+
+
+_OF_ASSOCIATION = ("association", "channel", "calling_ae", "called_ae", "host", "disposition", "reason")
 
 
 def _history(connection: Connection, uid: str) -> tuple[Event, ...]:
@@ -162,17 +251,16 @@ def _history(connection: Connection, uid: str) -> tuple[Event, ...]:
     for row in rows:
         who = f"job {row.job_id}" if row.job_id else "series"
         stage = f" ({row.stage})" if row.stage else ""
-        events.append(Event(row.at, f"{who} {row.state}{stage}", row.reason))
+        what = f"{who} {row.state}{stage}"
+        events.append(Event(row.at, what, row.reason, row.actor, row.state, row.stage, row.job_id))
     return tuple(events)
 
 
 def _job(connection: Connection, job_id: int) -> JobLine:
     row = connection.execute(select(job).where(job.c.id == job_id)).one()
-    made = connection.execute(
-        select(result.c.kind, result.c.path).where(result.c.job_id == job_id).order_by(result.c.id)
-    ).all()
+    made = connection.execute(select(result).where(result.c.job_id == job_id).order_by(result.c.id)).all()
     sent = connection.execute(
-        select(result.c.kind, delivery.c.destination, delivery.c.state, delivery.c.answer)
+        select(result.c.kind, *(delivery.c[name] for name in ("destination", "state", "answer", "attempts", "at")))
         .join(result, delivery.c.result_id == result.c.id)
         .where(result.c.job_id == job_id)
         .order_by(delivery.c.destination, result.c.id)
@@ -193,4 +281,17 @@ def _job(connection: Connection, job_id: int) -> JobLine:
         deliveries=tuple((one.kind, one.destination, one.state, one.answer) for one in sent),
         inputs=routing.inputs_of(connection, job_id),
         likeness=oddity_in(connection, job_id),
+        **{name: getattr(row, name) for name in _AS_THEY_ARE},
+        destinations=tuple(row.destinations),
+        overdue=bool(row.overdue),
+        made=tuple(
+            Made(one.kind, one.series_instance_uid, one.sop_instance_uid, one.size, one.removed_at) for one in made
+        ),
+        sent=tuple(Sent(**one._mapping) for one in sent),
     )
+
+
+_AS_THEY_ARE = (
+    "rule_set_version", "priority", "attempts", "created_at", "started_at", "finished_at", "next_try_at",
+    "deadline_at", "supersedes",
+)  # fmt: skip

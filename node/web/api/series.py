@@ -1,0 +1,108 @@
+"""/api/v1/trace and /api/v1/series: where is accession X, what happened to it, and what a person decides of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from node.adapters.database import Database
+from node.adapters.database.finding import Found, JobMark
+from node.core.access import Actor, Right
+from node.core.access.masking import shown
+from node.pipeline import series
+from node.web.access import may
+
+_Reading = Annotated[Actor, Depends(may(Right.READ))]
+_Operating = Annotated[Actor, Depends(may(Right.OPERATE))]
+_OF_PATIENTS = ("patient_name", "patient_id", "accession_number")
+
+
+class Wanted(BaseModel):
+    """What is looked for. It goes in the body: names and numbers of patients do not belong into addresses."""
+
+    text: str = Field(
+        "",
+        max_length=series.LONGEST,
+        description="Accession number, patient ID, UID of a study, series, image or result, or how words of the "
+        'patient\'s name begin, in any script; "": every series',
+    )
+    after: str | None = Field(None, max_length=400, description="What the page before told")
+    limit: int = Field(50, ge=1, le=series.MOST)
+
+
+class Line(BaseModel):
+    """A series in one line. Who the patient is stays masked for accounts that may not see it."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    state: str
+    reason: str
+    version: int
+    modality: str
+    series_description: str
+    patient_name: str
+    patient_id: str
+    accession_number: str
+    study_date: str
+    study_description: str
+    calling_ae: str
+    first_at: datetime
+    last_at: datetime
+    completed_at: datetime | None
+    removed_at: datetime | None
+    jobs: list[JobMark]
+
+    @classmethod
+    def of(cls, one: Found, actor: Actor) -> Line:
+        masked = {name: shown(actor, getattr(one, name)) for name in _OF_PATIENTS}
+        return cls.model_validate({**vars(one), **masked, "jobs": list(one.jobs)})
+
+
+class Page(BaseModel):
+    """Series, newest first. `after` asks for the next page; null: this was the last."""
+
+    series: list[Line]
+    after: str | None
+
+
+class Why(BaseModel):
+    """The reason, which the histories and the audit trail keep."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+def series_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
+    """A thin shell over pipeline.series."""
+    router = APIRouter(tags=["series"])
+
+    @router.post("/trace", summary="Find series by what people know of them, newest first")
+    def found(wanted: Wanted, actor: _Reading) -> Page:
+        page = series.find(database, wanted.text, wanted.after, wanted.limit, patients=actor.sees_patients)
+        return Page(series=[Line.of(one, actor) for one in page.series], after=page.after)
+
+    @router.get("/series/{uid:path}/trace", summary="All that happened to a series, from the first byte")
+    def story(uid: str, actor: _Reading) -> dict[str, Any]:
+        line = series.show(database, uid)
+        jobs = [{name: value for name, value in asdict(one).items() if name != "results"} for one in line.jobs]
+        return {**asdict(line), **{name: shown(actor, getattr(line, name)) for name in _OF_PATIENTS}, "jobs": jobs}
+
+    @router.post("/series/{uid:path}/reprocess", summary="Have the rules of this moment decide anew, superseding")
+    def reprocess(uid: str, why: Why, actor: _Operating) -> Line:
+        series.reprocess(database, uid, why.reason, actor.name, clock())
+        return _one(uid, actor)
+
+    @router.post("/series/{uid:path}/dismiss", summary="Nothing is to be done with a held series")
+    def dismiss(uid: str, why: Why, actor: _Operating) -> Line:
+        series.dismiss(database, uid, why.reason, actor.name, clock())
+        return _one(uid, actor)
+
+    def _one(uid: str, actor: Actor) -> Line:
+        page = series.find(database, uid, patients=False)
+        return Line.of(next(one for one in page.series if one.series_instance_uid == uid), actor)
+
+    return router
