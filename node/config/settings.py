@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from node.config.access import Audit, Auth, Http
+from node.config.notices import Notices, Notify, Telemetry
 from node.config.sections import (
     CommitmentSettings,
     Completion,
@@ -45,9 +46,12 @@ class Settings(Section):
     auth: Auth = Field(default_factory=Auth)
     audit: Audit = Audit()
     places: Places = Places()
+    notices: Notices = Notices()
+    telemetry: Telemetry = Telemetry()
     source: tuple[SourceSettings, ...] = ()
     destination: tuple[DestinationSettings, ...] = ()
     destination_group: tuple[DestinationGroupSettings, ...] = ()
+    notify: tuple[Notify, ...] = ()
 
     @property
     def database_url(self) -> str:

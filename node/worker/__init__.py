@@ -7,6 +7,7 @@ from node.worker.header_keeper import HeaderKeeper
 from node.worker.housekeeper import Housekeeper
 from node.worker.loop import Loop
 from node.worker.model_keeper import ModelKeeper
+from node.worker.notifier import NoticeTeller
 from node.worker.reporter import Reporter
 from node.worker.watchdog import SILENT_S, Watchdog
 from node.worker.worker import Worker
@@ -20,6 +21,7 @@ __all__ = [
     "Housekeeper",
     "Loop",
     "ModelKeeper",
+    "NoticeTeller",
     "Reporter",
     "Watchdog",
     "Worker",

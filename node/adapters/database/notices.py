@@ -120,7 +120,7 @@ def note_told(database: Database, about: Alarm, name: str, told: Told, what: str
                 last_sent_at=told.at,
             )
         ).rowcount:
-            connection.execute(insert(listener).values(**_unheard(name), sent=1, last_sent_at=told.at))
+            connection.execute(insert(listener).values(**{**_unheard(name), "sent": 1, "last_sent_at": told.at}))
         if told.at is not None:
             connection.execute(delete(message).where(message.c.at < told.at - MESSAGES_KEPT))
 
@@ -248,7 +248,7 @@ def _of_rule(connection: Connection, row: Row[Any], now: datetime) -> Alarm:
 def _is_stat(connection: Connection, row: Row[Any]) -> bool:
     """Whether the series has a stat job: its notices do not wait for the morning."""
     mine = (job.c.series_instance_uid == row.series_instance_uid) & (job.c.version == row.version)
-    return connection.scalar(select(func.min(job.c.rank)).where(mine)) == _STAT
+    return bool(connection.scalar(select(func.min(job.c.rank)).where(mine)) == _STAT)
 
 
 def _note_rules(connection: Connection, about: Alarm, at: datetime | None) -> None:
