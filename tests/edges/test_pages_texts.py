@@ -10,8 +10,7 @@ from node.web.pages.texts import FOLDER, Texts
 
 PAGES = FOLDER.parent
 _USED = re.compile(r"""\b(?:t|texts)\(\s*["']([\w.]+)["']""")
-_GROUPS = re.compile(r"""\b(?:t|texts)\.(?:member|counted)\(\s*["']([\w.]+)["']""")
-_BUILT = re.compile(r"""\b(?:t|texts)\.member\(\s*["']([\w.]+)["']\s*~""")
+_GROUPS = re.compile(r"""\b(?:t|texts)\.(?:member|counted|said|all_below)\(\s*["']([\w.]+)["']""")
 
 
 def sources() -> Iterator[Path]:

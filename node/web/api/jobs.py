@@ -88,6 +88,12 @@ class Cancel(BaseModel):
     reason: str = Field("canceled on request", min_length=1, max_length=500)
 
 
+class Retry(BaseModel):
+    """Why."""
+
+    reason: str = Field("tried again on request", min_length=1, max_length=500)
+
+
 class Target(BaseModel):
     """A model that gets no jobs, or a destination that gets no objects."""
 
@@ -144,8 +150,8 @@ def jobs_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
         return _story(jobs.show(database, _number(job_id)))
 
     @router.post("/{job_id}/retry", summary="Try a failed, canceled, held or not processable job again")
-    def retry(job_id: int, actor: Operates) -> Story:
-        jobs.retry(database, _number(job_id), actor.name, clock())
+    def retry(job_id: int, actor: Operates, why: Retry | None = None) -> Story:
+        jobs.retry(database, _number(job_id), actor.name, clock(), (why or Retry()).reason)
         return _story(jobs.show(database, job_id))
 
     @router.post("/{job_id}/cancel", summary="Cancel a job that is not finished; what was delivered stays delivered")

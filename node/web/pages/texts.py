@@ -34,6 +34,10 @@ class Texts:
         """The text `key`.one or `key`.many, with {number}."""
         return self(f"{key}.{'one' if number == 1 else 'many'}", number=f"{number:,}".replace(",", "\u202f"), **names)
 
+    def said(self, group: str, name: object, /, **names: object) -> str:
+        """The text of a member of a group that was written for each of them, with its {names} filled in."""
+        return self(f"{group}.{name}", **names)
+
     def keys(self) -> frozenset[str]:
         return frozenset(self._texts)
 

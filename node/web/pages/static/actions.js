@@ -1,6 +1,7 @@
 // <form data-api="POST /api/v1/jobs/12/retry">: sent as JSON, answered in the page.
 //
-//   data-then="reload"    what follows success: reload (also without the attribute), none, or an address
+//   data-then="reload"    what follows success: reload (also without the attribute), none, an address, or "answer": the
+//                         `address` of what was answered
 //   data-done="…"         what is said after it
 //   data-confirm="<id>"   of a <dialog> whose form asks first
 // A field becomes a property by its name; "a.b" lies inside a. data-type on it: number, boolean, json, lines, list
@@ -22,13 +23,8 @@
     if (kind === "bad") line.scrollIntoView({ block: "nearest" });
   }
 
-  function cookie(name) {
-    const found = document.cookie.split("; ").find((one) => one.startsWith(`${name}=`));
-    return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
-  }
-
   function csrf() {
-    return document.querySelector('meta[name="csrf"]')?.content || cookie("mricore_csrf") || cookie("__Host-mricore_csrf");
+    return document.querySelector('meta[name="csrf"]')?.content ?? "";
   }
 
   function put(body, name, value) {
@@ -115,7 +111,10 @@
       const answer = await call(method, address, body);
       form.closest("dialog")?.close();
       const done = new CustomEvent("api:done", { bubbles: true, cancelable: true, detail: { answer, submitter } });
-      if (form.dispatchEvent(done)) follow(submitter?.dataset.then ?? form.dataset.then ?? "reload", submitter?.dataset.done ?? form.dataset.done);
+      if (form.dispatchEvent(done)) {
+        const then = submitter?.dataset.then ?? form.dataset.then ?? "reload";
+        follow(then === "answer" ? answer.address : then, submitter?.dataset.done ?? form.dataset.done);
+      }
     } catch (fault) {
       problemOf(form, fault.message);
     } finally {
