@@ -26,7 +26,6 @@ from node.core.card.reader import Reader
 from node.core.card.recipe import Contrast, FeaturePath, NeckSource, Normalize, Numbers, Pooling, PosEmbedSource, Recipe
 from node.errors import BadConfiguration
 
-_YAML = YAML(typ="safe", pure=True)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # what a rule can write behind a dot
 _MOST_ANSWERS = 255
 
@@ -34,7 +33,7 @@ _MOST_ANSWERS = 255
 def parse_card(content: bytes, where: str) -> Card:
     """Read a card. Raises BadConfiguration naming `where` and the key that is missing or of a wrong type."""
     try:
-        raw = _YAML.load(content)
+        raw = YAML(typ="safe", pure=True).load(content)
     except YAMLError as broken:
         line = getattr(getattr(broken, "problem_mark", None), "line", None)
         at = f"{where}:{line + 1}" if line is not None else where
