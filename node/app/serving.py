@@ -13,6 +13,7 @@ from node.app.access import Doors
 from node.app.clock import Clock, utc_now
 from node.app.destinations import wanted_forms
 from node.app.keeping import build_places_routers
+from node.app.noticing import build_notices
 from node.app.places import LiveMapping, Places
 from node.app.rules import build_rules_router
 from node.config import Settings
@@ -28,9 +29,12 @@ from node.web.access import Open
 from node.web.api.inbox import inbox_router
 from node.web.api.job_actions import job_actions_router
 from node.web.api.jobs import jobs_router
+from node.web.api.notices import notices_router
 from node.web.api.series import series_router
 from node.web.limits import limited
 from node.web.pages import Pages, page_routes
+from node.web.pages.access import access_pages
+from node.web.pages.notices import notices_pages
 from node.web.pages.trace import trace_pages
 
 
@@ -53,7 +57,9 @@ def build_web(
         routes += viewer_routes(settings.viewer_folder, partial(overlay, health.database, archive))
     pages = Pages(clock, settings.node.ae_title)
     if routers:
-        routes += page_routes(pages, build_pages(pages))
+        mine = access_pages(pages, doors.signing_in, doors.oidc) if doors else ()
+        notices = notices_pages(pages, build_notices(settings, health.database, clock))
+        routes += page_routes(pages, [*build_pages(pages), notices, *mine])
     access = doors.layer() if doors else Open
     if doors and settings.http.requests_per_second:
         access = limited(access, Rates(settings.http.requests_per_second, settings.http.burst))
@@ -75,6 +81,7 @@ def build_routers(places: Places, database: Database, clock: Clock) -> list[APIR
         inbox_router(Inbox(database, clock)),
         build_rules_router(places, database, clock),
         *build_places_routers(places, database, clock),
+        notices_router(build_notices(places.file, database, clock)),
     ]
 
 
