@@ -27,12 +27,13 @@ class Ran:
         return json.loads(self.out)
 
 
-def mricore_node(*arguments: object, environment: Mapping[str, str] | None = None) -> Ran:
-    """`mricore-node ARGUMENTS`, waited for."""
+def mricore_node(*arguments: object, environment: Mapping[str, str] | None = None, given: str | None = None) -> Ran:
+    """`mricore-node ARGUMENTS`, waited for; `given` on its standard input."""
     done = subprocess.run(
         [sys.executable, "-m", "node", *map(str, arguments)],
         cwd=REPOSITORY,
         env={**os.environ, **(environment or {})},
+        input=given,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
