@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from node.adapters.database import Database, leases
 from node.adapters.destinations.tls import client_context
@@ -23,10 +24,10 @@ from node.pipeline.notices.watch import Limits
 from node.worker import NoticeTeller
 
 
-def build_notices(settings: Settings, database: Database, board: Callable[[], Board], clock: Clock) -> Notices:
+def build_notices(settings: Settings, database: Database, clock: Clock) -> Notices:
     """What people do with notices. Raises BadConfiguration for templates and TLS files that are no good."""
     everybody = [(one.kind, _somebody(settings, one, clock)) for one in settings.notify]
-    notifier = build_notifier(settings, database, board, clock, [one for _, one in everybody])
+    notifier = build_notifier(settings, database, _no_board, clock, [one for _, one in everybody])
     return Notices(database, lambda: everybody, lambda: notifier, clock)
 
 
@@ -68,6 +69,10 @@ def build_notice_teller(
     return NoticeTeller(notifier, settings.notices.check_seconds, clock, alone)
 
 
+def _no_board() -> NoReturn:
+    raise RuntimeError("who shows notices does not look for them")
+
+
 def _somebody(settings: Settings, one: Notify, clock: Clock) -> Somebody:
     listener = Listener(
         name=one.name,
@@ -76,6 +81,7 @@ def _somebody(settings: Settings, one: Notify, clock: Clock) -> Somebody:
         quiet=tuple(Window.read(window) for window in one.quiet),
         digest=timedelta(minutes=settings.notices.digest_minutes),
         remind=timedelta(hours=settings.notices.remind_hours),
+        patience=timedelta(seconds=settings.notices.patience_seconds),
     )
     return Somebody(listener, _channel(one, clock))
 

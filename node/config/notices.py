@@ -18,6 +18,7 @@ Cause = Literal[
 
 class Notices(Section):
     check_seconds: float = Field(30, gt=0)
+    patience_seconds: float = Field(60, ge=0)  # what is over by then was nothing
     digest_minutes: float = Field(30, ge=0)  # a cause is told at most once in so long; what comes meanwhile, together
     remind_hours: float = Field(24, ge=0)  # of what nobody acknowledged; 0: never
     waiting_minutes: float = Field(60, gt=0)  # of the oldest job

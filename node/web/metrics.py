@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from node.adapters.database import Database, deliveries, feeds, pauses
+from node.adapters.database import Database, deliveries, feeds, notices, pauses
 from node.adapters.database.backlog import backlog
 from node.adapters.database.balance import balance
 from node.adapters.files import Files
 from node.adapters.triton import Statistics
+from node.core.notices import Severity
 from node.errors import ModelUnavailable
 from node.pipeline.models import Models
 
@@ -52,6 +53,7 @@ class _Collector(Collector):
         yield from _jobs(database)
         yield from _destinations(database)
         yield _paused(database)
+        yield from _notices(database)
         if models:
             yield from _models(models)
             yield from _server(models)
@@ -142,6 +144,25 @@ def _paused(database: Database) -> Metric:
     for one in pauses.listed(database):
         paused.add_metric([one.kind, one.name], 1)
     return paused
+
+
+def _notices(database: Database) -> Iterator[Metric]:
+    unknown = GaugeMetricFamily(
+        "mricore_notices_open", "Causes that are there and that nobody acknowledged", labels=["severity"]
+    )
+    found = notices.open_by_severity(database)
+    for severity in Severity:
+        unknown.add_metric([severity], found.get(severity, 0))
+    yield unknown
+    yield _gauge("mricore_notices_unsent", "Notices of rules that nobody was told of yet", notices.unsent(database))
+    sent = CounterMetricFamily("mricore_notices_sent", "Messages that were taken", labels=["listener"])
+    failures = GaugeMetricFamily(
+        "mricore_listener_failures", "Failures in a row of somebody who is told", labels=["listener"]
+    )
+    for name, one in sorted(notices.reaches(database).items()):
+        sent.add_metric([name], one.sent)
+        failures.add_metric([name], one.breaker.failures)
+    yield from (sent, failures)
 
 
 def _models(models: Models) -> Iterator[Metric]:

@@ -53,6 +53,7 @@ class Listener:
     quiet: tuple[Window, ...] = ()  # times of day, local
     digest: timedelta = timedelta(minutes=30)
     remind: timedelta = timedelta(hours=24)  # zero: never
+    patience: timedelta = timedelta()  # what is over by then was nothing: a server that starts, a network that flickers
 
 
 def listens(listener: Listener, alarm: Alarm) -> bool:
@@ -93,6 +94,8 @@ def due(listener: Listener, alarm: Alarm, told: Told, now: datetime) -> What | N
     if what is None:
         return None
     if told.at is not None and now - told.at < listener.digest:
+        return None
+    if what is What.RAISED and now - alarm.first_at < listener.patience:
         return None
     if alarm.severity is not Severity.CRITICAL and closed_until(listener.quiet, now) is not None:
         return None

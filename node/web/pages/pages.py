@@ -48,6 +48,7 @@ NAVIGATION: Sequence[Entry] = (
     Entry("rules", "/admin/rules"),
     Entry("places", "/admin/places"),
     Entry("models", "/admin/models"),
+    Entry("notices", "/admin/notices"),
     Entry("users", "/admin/users"),
     Entry("audit", "/admin/audit"),
 )
