@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 MULTIPART = "multipart/related"
 ANY = "*/*"
@@ -33,6 +34,7 @@ class Offer:
     transfer_syntax: str = ""  # "": is of no meaning for it
 
 
+@lru_cache(maxsize=256)  # a viewer asks for a thousand frames in the same words
 def wishes(accept: str) -> tuple[Wish, ...]:
     """What a client would take, the best first; what is offered first comes first among equals."""
     found = [wish for text in _split(accept, ",")[:_MOST_WISHES] if (wish := _wish(text)) is not None]

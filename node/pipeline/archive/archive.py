@@ -86,6 +86,10 @@ class Archive:
             self._remembered.put(place, found[0])
         return found
 
+    def remembered(self, place: Place) -> Held | None:
+        """An instance that was asked for before; its file may be gone."""
+        return self._remembered.get(place)
+
     def path(self, held: Held) -> Path:
         """The stored file, on this machine; it may be gone."""
         return self.path_of(held.store, held.path)

@@ -66,12 +66,14 @@ def base_url(request: Request) -> str:
     if not _HOST.fullmatch(host):
         raise Refusal(BAD_REQUEST, "the Host header is not the name of a host")
     root = str(request.scope.get("root_path", "")).rstrip("/")
-    return f"{request.url.scheme}://{host}{root}/"
+    return f"{request.scope['scheme']}://{host}{root}/"
 
 
 def parameters(request: Request) -> list[tuple[str, str]]:
     """The query string's parameters, in order. A plus sign is itself: UIDs and dates hold none, names may."""
     query = request.scope.get("query_string", b"").decode("latin-1")
+    if not query:
+        return []
     try:
         return parse_qsl(query, keep_blank_values=True, errors="replace", max_num_fields=1000)
     except ValueError as wrong:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from node.adapters.database.index.documents import Held
 from node.core.dicomweb.accept import Wish, wishes
-from node.core.dicomweb.pixels import realigned
+from node.core.dicomweb.pixels import PixelPlace, Span, realigned
 from node.errors import BadInstance
 from node.pipeline.archive import Archive
 from node.web.dicomweb.edge import (
@@ -32,14 +32,62 @@ from node.web.dicomweb.threads import reading
 
 _AT_ONCE = 8  # frames that are decoded by one request to the child
 _MOST = 20_000  # in one list
+_MOST_AT_ONCE = 1 << 20  # bytes of a frame that is answered without a thread
 
 
 def frame_routes(archive: Archive) -> list[Route]:
     async def frames(request: Request) -> Response:
-        return await reading(_frames, archive, request)
+        at_once = _at_once(archive, request)
+        return at_once if at_once is not None else await reading(_frames, archive, request)
 
     path = "/studies/{study}/series/{series}/instances/{instance}/frames/{frames}"
     return [Route(path, told(frames), methods=["GET"])]
+
+
+def _at_once(archive: Archive, request: Request) -> Response | None:
+    """A single frame that lies in the system's memory, as it is stored: no thread is worth its change. Else None."""
+    numbers = frame_numbers(request.path_params["frames"])
+    held = archive.remembered(place(request))
+    if held is None or held.place is None or len(numbers) > 1 or numbers[0] > held.place.frames:
+        return None
+    wish, syntax = _chosen(accepted(request), held, 1)
+    where = held.place
+    if not _lies(held, syntax) or where.frame_bits > 8 * _MOST_AT_ONCE:
+        return None
+    spans, shift = (where.spans[numbers[0] - 1], 0) if where.encapsulated else _native(where, numbers[0])
+    if (found := _in_memory(str(archive.path(held)), spans)) is None:
+        return None
+    if shift or where.frame_bits % 8:
+        found = realigned(found, shift, where.frame_bits)
+    return _answer(request, held, numbers, wish, syntax, iter((found,)))
+
+
+def _native(where: PixelPlace, number: int) -> tuple[tuple[Span, ...], int]:
+    try:
+        span, shift = where.native_span(number)
+    except IndexError:  # whoever looks closer says it better
+        return (), 0
+    return (span,), shift
+
+
+def _in_memory(path: str, spans: Sequence[Span]) -> bytes | None:
+    """These bytes of a file, where none of them has to be waited for; None where some have, or are not there."""
+    if not spans or sum(size for _, size in spans) > _MOST_AT_ONCE:
+        return None
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = []
+            for at, size in spans:
+                part = bytearray(size)
+                if os.preadv(file, (part,), at, os.RWF_NOWAIT) != size:
+                    return None
+                found.append(part)
+        finally:
+            os.close(file)
+    except (OSError, AttributeError):  # not in memory; a system or a file system that cannot tell
+        return None
+    return bytes(found[0]) if len(found) == 1 else b"".join(found)
 
 
 def _frames(archive: Archive, request: Request) -> Response:
@@ -48,7 +96,7 @@ def _frames(archive: Archive, request: Request) -> Response:
     if held.place and max(numbers) > held.place.frames:
         raise Refusal(NOT_FOUND, f"the instance has {held.place.frames} frames")
     wish, syntax = _chosen(accepted(request), held, len(numbers))
-    return _answer(archive, request, held, numbers, wish, syntax)
+    return _answer(request, held, numbers, wish, syntax, content(archive, held, numbers, syntax))
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -78,11 +126,10 @@ def _chosen(accept: str, held: Held, count: int) -> tuple[Wish, str]:
 
 
 def _answer(
-    archive: Archive, request: Request, held: Held, numbers: Sequence[int], wish: Wish, syntax: str
+    request: Request, held: Held, numbers: Sequence[int], wish: Wish, syntax: str, frames: Iterator[bytes]
 ) -> Response:
     kind = OCTETS if wish.media_type == OCTETS else frame_type(syntax)
     typed = f"{kind}; transfer-syntax={syntax}"
-    frames = content(archive, held, numbers, syntax)
     first = next(frames)  # a fault is told before anything is sent
     if wish.multipart is False:
         return Response(first, media_type=typed)
@@ -102,15 +149,20 @@ def _answer(
     return StreamingResponse(in_threads(parts()), media_type=related(kind, mark))
 
 
+def _lies(held: Held, syntax: str) -> bool:
+    """Whether frames in a transfer syntax lie in the file as they are to be sent."""
+    where, stored = held.place, held.transfer_syntax_uid
+    if where is None or (syntax != stored and not (syntax == EXPLICIT and is_plain(stored))):
+        return False
+    return bool(where.spans) if where.encapsulated else is_plain(stored)
+
+
 def content(archive: Archive, held: Held, numbers: Sequence[int], syntax: str) -> Iterator[bytes]:
     """The frames, one after the other. Raises BadInstance or Refusal with the first."""
-    where, stored = held.place, held.transfer_syntax_uid
-    if where and syntax == EXPLICIT and is_plain(stored):
-        syntax = stored
-    if where and syntax == stored and (where.spans if where.encapsulated else is_plain(stored)):
+    if _lies(held, syntax):
         yield from _stored(archive, held, numbers)
         return
-    if syntax == stored:  # big endian, deflated, or fragments that nobody can tell apart
+    if syntax == held.transfer_syntax_uid:  # big endian, deflated, or fragments that nobody can tell apart
         raise BadInstance("its frames cannot be given as they are stored: ask for application/octet-stream")
     for at in range(0, len(numbers), _AT_ONCE):
         yield from archive.imaging.frames(archive.path(held), numbers[at : at + _AT_ONCE], syntax)

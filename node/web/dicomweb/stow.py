@@ -43,7 +43,7 @@ _HOP_BYTES = 1 << 18  # of a request that go to a worker thread at once
 _READERS = 2  # requests whose metadata is in memory at once
 _HEARD_OUT = 32 << 20  # bytes of a refused request that are read, so that its sender gets to the answer
 _RETRY_AFTER_S = 30
-_AT_ONCE = 8  # parts that wait for the disk and the ledger together, of all requests
+_AT_ONCE = 48  # parts that wait for the disk and the ledger together, of all requests
 _MOST_SENTENCES = 5  # in Warning headers
 
 

@@ -29,7 +29,7 @@ from node.web.dicomweb.store_response import (
 _log = structlog.get_logger(__name__)
 
 TOO_LARGE_SENTENCE = "the request is larger than http.max_request: send it in several"
-AHEAD = 8  # instances of one request that may wait for the disk and the ledger
+AHEAD = 32  # instances of one request that may wait for the disk and the ledger: they share its forced writes
 
 Outcome = Uids | Failure
 

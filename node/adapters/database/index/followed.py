@@ -47,7 +47,8 @@ def receipts(
     """(number of the last line read, what it and those before it stored). `before`: nothing that came later."""
     wanted = (
         select(
-            instance.c.removed_at, receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256, receipt.c.size,
+            instance.c.removed_at, receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256,
+            receipt.c.size,
             receipt.c.sop_class_uid, receipt.c.sop_instance_uid, receipt.c.series_instance_uid,
             receipt.c.study_instance_uid,
         )
