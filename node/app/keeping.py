@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from node.adapters.database import Database
 from node.adapters.destinations import Destination
+from node.app.checking import all_parts
 from node.app.clock import Clock
 from node.app.destinations import build_destination, policy_of, wanted_forms
 from node.app.places import LiveMapping, Places, SettingsBook
@@ -15,7 +16,10 @@ from node.pipeline import places as keeping
 from node.pipeline.destinations import Destinations
 from node.pipeline.examination import Asked
 from node.pipeline.rule_sets.in_use import InUse
+from node.pipeline.senders import Senders
+from node.web.api.check import check_router
 from node.web.api.destinations import destinations_router
+from node.web.api.senders import senders_router
 from node.web.api.sources import sources_router
 
 
@@ -48,6 +52,11 @@ def build_destinations(live: Places, database: Database, clock: Clock) -> Destin
 
 
 def build_places_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
-    """/api/v1/destinations and /api/v1/sources of this process."""
+    """/api/v1/destinations, /api/v1/sources, /api/v1/senders and /api/v1/check."""
     destinations = build_destinations(places, database, clock)
-    return [destinations_router(destinations), sources_router(destinations.places)]
+    return [
+        destinations_router(destinations),
+        sources_router(destinations.places),
+        senders_router(Senders(database, clock)),
+        check_router(lambda ledger: all_parts(places, database, clock, ledger=ledger, starts=False)),
+    ]

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from node.adapters.association import RemoteAE
-from node.adapters.database import Database, leases
+from node.adapters.database import Database, leases, sender_requests
 from node.adapters.database import senders as sender_rows
+from node.adapters.database.sender_requests import Request
 from node.adapters.files import Files
 from node.adapters.orthanc import Orthanc
 from node.app.clock import Clock
@@ -130,6 +131,8 @@ class Receiving:
             admitted=refused is None or refused.transient,
             reason=refused.sentence if refused else "",
         )
+        request = Request(caller.called_ae[:64], caller.certificate_name[:256], caller.proposed)
+        sender_requests.note(self._database, caller.calling_ae[:64], caller.host[:64], request)
 
     def _services(self) -> list[Service]:
         services = [mpps(ProcedureSteps(self._database, self._clock, self._stored))]

@@ -90,10 +90,15 @@ class Examination:
 
     def steps(self) -> Iterator[Seen]:
         """Each when it is done; raises nothing of the node's."""
-        for step in (
-            self._way, self._greeting, self._classes, self._store, self._find, self._compare, self._commitment,
-            self._remove,
-        ):  # fmt: skip
+        stores = (self._store, self._find, self._compare, self._commitment, self._remove)
+        return self._taken([self._way, self._greeting, self._classes, *stores])
+
+    def looks(self) -> Iterator[Seen]:
+        """Those that leave nothing behind."""
+        return self._taken([self._way, self._greeting, self._classes])
+
+    def _taken(self, steps: Sequence[Callable[[], Iterator[Seen]]]) -> Iterator[Seen]:
+        for step in steps:
             begin = time.monotonic()
             for seen in self._safely(step):
                 one = Seen(seen.part, seen.verdict, seen.sentence, seen.cure, round(time.monotonic() - begin, 3))

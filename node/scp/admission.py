@@ -26,6 +26,7 @@ class Caller:
     called_ae: str
     host: str
     certificate_name: str = ""  # common name of its TLS certificate; "": it showed none
+    proposed: tuple[str, ...] = ()  # SOP Class UIDs
 
 
 @dataclass(frozen=True)

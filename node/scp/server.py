@@ -186,6 +186,7 @@ def _caller(association: Association) -> Caller:
         called_ae=request.called_ae_title.strip(),
         host=association.requestor.address,
         certificate_name=common_name(connection) if connection else "",
+        proposed=tuple(dict.fromkeys(str(one.abstract_syntax) for one in request.presentation_context_definition_list)),
     )
 
 

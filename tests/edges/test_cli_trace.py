@@ -87,7 +87,7 @@ def test_check_says_line_by_line_that_the_ledger_is_whole(left: Path) -> None:
     assert any("20 received = 10 delivered" in line and "its chain is whole" in line for line in ok), ran
     assert any("destination out: folder" in line for line in ok)
     assert ran.status == 1  # the model server is not there
-    assert "BAD  triton:" in ran.out
+    assert "FAILED    triton:" in ran.out
 
 
 def test_check_finds_a_changed_line_and_a_missing_file(left: Path, bench: Bench) -> None:

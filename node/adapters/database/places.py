@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Text, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.place_tables import place, place_change
 from node.adapters.database.tables import job
@@ -133,3 +134,13 @@ def _note(
     row = {"family": about.family, "name": about.name, "action": action, "at": now, "actor": actor}
     told = {"before": dict(before) if before is not None else None, "after": dict(after) if after is not None else None}
     connection.execute(insert(place_change).values(**row, **told))
+    word = {ADDED: "add", EDITED: "edit", REMOVED: "remove"}[action]
+    audit.note(
+        connection,
+        now,
+        f"{about.family}.{word}",
+        f"{about.family} {about.name}",
+        actor=actor,
+        before=before,
+        after=after,
+    )
