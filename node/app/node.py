@@ -20,7 +20,7 @@ from node.app.destinations import build_delivering
 from node.app.places import Places
 from node.app.receiving import Receiving
 from node.app.roles import Role
-from node.app.serving import build_routers, build_web
+from node.app.serving import build_pages, build_routers, build_web
 from node.app.store import build_store
 from node.app.working import Working
 from node.config import Settings
@@ -111,7 +111,8 @@ class Node:
         reception = self._receiving.reception if self._receiving else None
         routers = build_routers(self._places, self.database, self._clock) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
-        self._web = build_web(settings, self._health(), reception, archive, routers, self._clock, self.doors)
+        shown = build_pages(self._places, self.database)
+        self._web = build_web(settings, self._health(), reception, archive, routers, self._clock, self.doors, shown)
         self.http_port = self._web.start(settings.http.host, settings.http.port, certificates_of(settings))
         if self._receiving:
             self._receiving.listen()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from fastapi import APIRouter
@@ -35,7 +35,9 @@ from node.web.limits import limited
 from node.web.pages import Pages, page_routes
 from node.web.pages.access import access_pages
 from node.web.pages.notices import notices_pages
-from node.web.pages.trace import trace_pages
+from node.web.pages.trace import Studies, trace_pages
+
+Shown = Callable[[Pages], Sequence[APIRouter]]  # pages, given their frame
 
 
 def build_web(
@@ -46,6 +48,7 @@ def build_web(
     routers: Sequence[APIRouter] = (),
     clock: Clock = utc_now,
     doors: Doors | None = None,
+    shown: Shown = lambda _pages: (),
 ) -> Web:
     """The HTTP server with everything it offers. `doors` ask who wants it; without them only loopback is served."""
     routes: list[BaseRoute] = [
@@ -59,7 +62,7 @@ def build_web(
     if routers:
         mine = access_pages(pages, doors.signing_in, doors.oidc) if doors else ()
         notices = notices_pages(pages, build_notices(settings, health.database, clock))
-        routes += page_routes(pages, [*build_pages(pages), notices, *mine])
+        routes += page_routes(pages, [*shown(pages), notices, *mine])
     access = doors.layer() if doors else Open
     if doors and settings.http.requests_per_second:
         access = limited(access, Rates(settings.http.requests_per_second, settings.http.burst))
@@ -85,6 +88,10 @@ def build_routers(places: Places, database: Database, clock: Clock) -> list[APIR
     ]
 
 
-def build_pages(pages: Pages) -> list[APIRouter]:
-    """What stands below /admin; one for each subject."""
-    return [trace_pages(pages)]
+def build_pages(places: Places, database: Database) -> Shown:
+    """What stands below /admin; one router for each subject."""
+
+    def shown(pages: Pages) -> list[APIRouter]:
+        return [trace_pages(pages, Studies(database, lambda: places.settings().destination_names))]
+
+    return shown

@@ -15,8 +15,9 @@ from node.web import Web
 from node.web.pages import Pages, page_routes
 from node.web.pages.security import POLICY
 from node.web.pages.static import FOLDER
-from node.web.pages.trace import trace_pages
+from node.web.pages.trace import Studies, trace_pages
 from tests.clock import Clock
+from tests.receiving import Store
 
 VENDOR = FOLDER / "vendor"
 
@@ -27,8 +28,8 @@ def pages() -> Pages:
 
 
 @pytest.fixture
-def site(pages: Pages) -> Iterator[httpx.Client]:
-    web = Web(page_routes(pages, [trace_pages(pages)]), leaving=pages.live.stop)
+def site(pages: Pages, store: Store) -> Iterator[httpx.Client]:
+    web = Web(page_routes(pages, [trace_pages(pages, Studies(store.database, list))]), leaving=pages.live.stop)
     port = web.start("127.0.0.1", 0)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
         yield client

@@ -10,15 +10,16 @@ from playwright.sync_api import Browser, expect
 
 from node.web import Web
 from node.web.pages import Pages, page_routes
-from node.web.pages.trace import trace_pages
+from node.web.pages.trace import Studies, trace_pages
 from tests.browser import NARROW, WIDE, Visitor
 from tests.clock import Clock
+from tests.receiving import Store
 
 
 @pytest.fixture
-def visitor(browser: Browser) -> Iterator[Visitor]:
+def visitor(browser: Browser, store: Store) -> Iterator[Visitor]:
     pages = Pages(Clock(datetime(2026, 1, 5, 12, tzinfo=UTC)), "MRICORE")
-    web = Web(page_routes(pages, [trace_pages(pages)]), leaving=pages.live.stop)
+    web = Web(page_routes(pages, [trace_pages(pages, Studies(store.database, list))]), leaving=pages.live.stop)
     port = web.start("127.0.0.1", 0)
     yield Visitor(browser, f"http://127.0.0.1:{port}")
     web.stop()
@@ -36,7 +37,7 @@ def test_the_home_fits_and_anybody_can_use_it(visitor: Visitor, width: int, dark
 
 def test_the_first_tab_skips_to_the_content(visitor: Visitor) -> None:
     with visitor.window() as visit:
-        page = visit.open("/admin/")
+        page = visit.open("/admin/nothing")
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
         page.keyboard.press("Enter")
