@@ -10,6 +10,7 @@ from node.app.checking import all_parts
 from node.app.clock import Clock
 from node.app.destinations import build_destination, policy_of, wanted_forms
 from node.app.places import LiveMapping, Places, SettingsBook
+from node.app.support import build_bundle
 from node.config import Settings
 from node.errors import NoSuch
 from node.pipeline import places as keeping
@@ -21,6 +22,7 @@ from node.web.api.check import check_router
 from node.web.api.destinations import destinations_router
 from node.web.api.senders import senders_router
 from node.web.api.sources import sources_router
+from node.web.api.support import support_router
 
 
 def build_keeping(settings: Settings, database: Database, clock: Clock, live: Places | None = None) -> keeping.Places:
@@ -52,11 +54,12 @@ def build_destinations(live: Places, database: Database, clock: Clock) -> Destin
 
 
 def build_places_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
-    """/api/v1/destinations, /api/v1/sources, /api/v1/senders and /api/v1/check."""
+    """/api/v1/destinations, /api/v1/sources, /api/v1/senders, /api/v1/check and /api/v1/support."""
     destinations = build_destinations(places, database, clock)
     return [
         destinations_router(destinations),
         sources_router(destinations.places),
         senders_router(Senders(database, clock)),
         check_router(lambda ledger: all_parts(places, database, clock, ledger=ledger, starts=False)),
+        support_router(lambda: build_bundle(places, database, clock, starts=False)),
     ]

@@ -18,6 +18,7 @@ _COMMANDS = {
     "serve": "serve",
     "send": "send",
     "check": "check",
+    "support": "support",
     "rules": "rules",
     "jobs": "jobs",
     "trace": "trace",
