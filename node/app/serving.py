@@ -34,6 +34,7 @@ from node.web.api.series import series_router
 from node.web.limits import limited
 from node.web.pages import Pages, page_routes
 from node.web.pages.access import access_pages
+from node.web.pages.inbox import Box, inbox_pages
 from node.web.pages.notices import notices_pages
 from node.web.pages.trace import Studies, trace_pages
 
@@ -92,6 +93,9 @@ def build_pages(places: Places, database: Database) -> Shown:
     """What stands below /admin; one router for each subject."""
 
     def shown(pages: Pages) -> list[APIRouter]:
-        return [trace_pages(pages, Studies(database, lambda: places.settings().destination_names))]
+        return [
+            trace_pages(pages, Studies(database, lambda: places.settings().destination_names)),
+            inbox_pages(pages, Box.of(Inbox(database, pages.clock), database)),
+        ]
 
     return shown

@@ -33,8 +33,15 @@ class Step:
 
 def timeline(line: SeriesLine) -> tuple[Step, ...]:
     """The steps in their order; what happened at one moment in the order in which it must have."""
-    found = sorted(_steps(line), key=lambda step: step.at)
+    found = sorted(_steps(line), key=lambda step: (step.at, _rank(step.kind)))
     return tuple(_timed(found))
+
+
+_RANKS = ("received_", "series_", "reprocessed", "job_asked", "started", "sent", "job_", "made_room", "removed")
+
+
+def _rank(kind: str) -> int:
+    return next((rank for rank, start in enumerate(_RANKS) if kind.startswith(start)), len(_RANKS))
 
 
 def whole(line: SeriesLine) -> timedelta | None:
