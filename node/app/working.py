@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -14,12 +15,14 @@ from node.adapters.database.claims import Claimant
 from node.adapters.decoding import Decoder
 from node.adapters.files import Files
 from node.adapters.objects import ResultFiles
+from node.adapters.telemetry import Tracing
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_repository
 from node.adapters.triton.repository import ensembles
 from node.app.clock import Clock
 from node.app.destinations import wanted_forms
 from node.app.places import LiveMapping, Places
 from node.app.rules import Rules
+from node.app.telemetry import build_tracing
 from node.config import Settings
 from node.core.completion import Policy
 from node.core.jobs import Limits
@@ -62,9 +65,10 @@ class Working:
         on_disk = read_repository(settings.triton.models)
         self.rules = Rules(places, database, clock, on_disk)
         self._triton = _triton(settings, on_disk)
-        self._client = _client(settings, self._triton)
+        self._tracing = build_tracing(settings)
+        self._client = _client(settings, self._triton, self._tracing)
         features = KeptFeatures(settings.node.data_dir / "features")
-        self.models = Models(on_disk, self._client, settings.triton.deadline_seconds, features)
+        self.models = Models(on_disk, self._client, settings.triton.deadline_seconds, features, self._tracing)
         self._decoder = Decoder()
         self._queries = SourceQueries(LiveMapping(places, _queries), clock, answered=self._look)
         self._clerk = Clerk(self._completion(), clock, self.job_created)
@@ -105,6 +109,7 @@ class Working:
         if self._triton:
             self._triton.stop()
         self._decoder.close()
+        self._tracing.close()
 
     def _loops(self) -> list[Loop]:
         keepers = [self.rules.keeper, self._keeper, self._housekeeper]
@@ -205,6 +210,7 @@ class Working:
             policy=self._policy,
             known=evidence.known,
             learn=evidence.learn,
+            tracing=self._tracing,
         )
 
     def _policy(self, calling_ae: str) -> Policy:
@@ -226,7 +232,8 @@ class Working:
             results=self._results,
             decoder=self._decoder,
             models=self.models,
-            delivery=self._delivering,
+            delivery=replace(self._delivering, tracing=self._tracing),
+            tracing=self._tracing,
             clock=self._clock,
             device_serial_number=self._settings.node.ae_title,
             reconsider=self._reconsider,
@@ -242,13 +249,14 @@ def _triton(settings: Settings, models: tuple[Model, ...]) -> EmbeddedTriton | N
     return EmbeddedTriton(settings.triton.models, settings.node.data_dir / "triton", models=names)
 
 
-def _client(settings: Settings, embedded: EmbeddedTriton | None) -> TritonClient:
+def _client(settings: Settings, embedded: EmbeddedTriton | None, tracing: Tracing) -> TritonClient:
     if embedded:
-        return TritonClient(embedded.url, token=embedded.token)
+        return TritonClient(embedded.url, token=embedded.token, trace=tracing.headers)
     url = settings.triton.url
     if not url.startswith("grpc://"):
         raise BadConfiguration("triton.url", f"{url!r} is neither embedded nor grpc://host:port")
-    return TritonClient(url.removeprefix("grpc://"), token=settings.triton.token.get_secret_value() or None)
+    token = settings.triton.token.get_secret_value() or None
+    return TritonClient(url.removeprefix("grpc://"), token=token, trace=tracing.headers)
 
 
 def _queries(settings: Settings) -> dict[str, RemoteAE]:

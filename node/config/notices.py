@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from node.config.sections import Port, Section, Window
 
@@ -84,7 +84,17 @@ def _demand_https(url: str) -> None:
         raise ValueError("url names a user: the secret signs each message instead")
 
 
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("is no URL like http://127.0.0.1:4318")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
 class Telemetry(Section):
-    endpoint: str = ""  # of OTLP over HTTP, as in http://collector:4318; "": no traces
-    headers: dict[str, str] = Field(default_factory=dict)
+    endpoint: Address = ""  # of OTLP over HTTP, as in http://collector:4318; "": no traces
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
     share: float = Field(1.0, ge=0, le=1)  # of all series that are traced

@@ -16,6 +16,7 @@ from node.adapters.database.routing import study as study_lines
 from node.adapters.database.series import StoredInstance, WaitingSeries
 from node.adapters.files import Files
 from node.adapters.headers import NOTHING, Header, read_header
+from node.adapters.telemetry import OFF, Tracing
 from node.core import completion
 from node.core.completion import Arrivals, Known, Policy
 from node.core.dicom import Facts, from_json, to_json
@@ -34,6 +35,7 @@ from node.core.rules import (
     result_facts,
 )
 from node.core.states import SeriesState
+from node.core.tracing import Value, Whose
 from node.core.volume import Volume, orientation, volumes
 from node.errors import BadInstance, NotProcessable
 from node.pipeline.studies import study_facts, study_of
@@ -62,6 +64,7 @@ class Completion:
     known: Callable[[WaitingSeries, Sequence[Facts]], Known] = lambda _series, _facts: Known()
     learn: Callable[[WaitingSeries, Sequence[Facts]], None] = lambda _series, _facts: None  # told of complete ones
     keep: Callable[[WaitingSeries, Subject, Decision], None] = lambda _series, _subject, _decision: None
+    tracing: Tracing = OFF
 
     def due(self) -> list[str]:
         """The series that are to be judged now."""
@@ -159,6 +162,7 @@ class Completion:
         verdict = _verdict(decision, found, seen, evidence)
         settled = rows.settle(self.database, seen, verdict, self.clock())
         if settled:
+            self._trace(seen, decision, now)
             self.learn(seen, list(read.values()))
             self.keep(seen, subject, decision)
             _log.info(
@@ -170,6 +174,19 @@ class Completion:
                 reason=decision.reason,
             )
         return settled
+
+    def _trace(self, seen: WaitingSeries, decision: Decision, judged_at: datetime) -> None:
+        """The way of a series so far: what was received, what was waited for, what the rules took."""
+        of, end = Whose(seen.series_instance_uid, seen.version), self.clock()
+        about: dict[str, Value | None] = {
+            "disposition": str(decision.disposition),
+            "rule": decision.rule,
+            "instances": len(seen.instances),
+        }
+        self.tracing.whole(of, seen.first_at, end, **about)
+        self.tracing.over("receive", of, seen.first_at, seen.last_at, instances=len(seen.instances))
+        self.tracing.over("complete", of, seen.last_at, judged_at)
+        self.tracing.over("rules", of, judged_at, end, **about, rule_set=decision.rule_set)
 
     def _subject(
         self, seen: WaitingSeries, read: Mapping[str, Facts], lines: Sequence[StudyLine]

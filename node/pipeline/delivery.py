@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,6 +15,7 @@ from node.adapters.database import jobs as rows
 from node.adapters.database.refusals import send_in_place
 from node.adapters.destinations import Destination, Outcome, Outgoing, Probing
 from node.adapters.objects import ResultFiles
+from node.adapters.telemetry import OFF, Tracing
 from node.core.breaker import Failure, Turn
 from node.core.forms import IN_PLACE
 from node.core.jobs import Delivery, Job
@@ -44,6 +46,7 @@ class Delivering:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # tried in this order until one takes it
     slots: Slots = field(default_factory=Slots)
+    tracing: Tracing = OFF
 
     def deliver(self, job: Job) -> str:
         """Send what is not delivered yet; the sentence that completes the job. No destination waits for another.
@@ -83,7 +86,9 @@ class Delivering:
         if len(left) < 2:
             return reasons + [self._send(name, mine) for name, mine in left]
         with ThreadPoolExecutor(len(left), "delivery") as threads:
-            return reasons + list(threads.map(lambda one: self._send(*one), left))
+            # Each with a context of its own: the job that log lines carry, and the step that it is a part of
+            contexts = [copy_context() for _ in left]
+            return reasons + list(threads.map(lambda each, one: each.run(self._send, *one), contexts, left))
 
     def _send(self, name: str, deliveries: Sequence[Delivery]) -> str:
         """Why this destination, or every member of this group, has to wait; "" when everything was answered."""
@@ -114,9 +119,10 @@ class Delivering:
     ) -> _Tried:
         begin = time.monotonic()
         try:
-            if probes and isinstance(destination, Probing):
-                destination.probe()
-            outcomes = destination.deliver([self._outgoing(one) for one in deliveries])
+            with self.tracing.step("send", destination=destination.name, results=len(deliveries)):
+                if probes and isinstance(destination, Probing):
+                    destination.probe()
+                outcomes = destination.deliver([self._outgoing(one) for one in deliveries])
         except DestinationUnavailable as down:
             self._note_all(deliveries, DeliveryState.WAITING, f"{prefix}{down}")
             return _Tried(deliveries, self._failed(destination.name, str(down), begin, down.retry_after))

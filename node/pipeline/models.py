@@ -14,6 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from node.adapters.telemetry import OFF, Tracing
 from node.adapters.triton import Model, Statistics, StillWanted, TritonClient
 from node.adapters.triton.calibration import Calibration, LiveCalibration
 from node.adapters.triton.contract import EMBEDDING, LABELS, SLICES, Tensor, slices_of
@@ -38,9 +39,10 @@ class Models:
         client: TritonClient,
         deadline_seconds: float,
         features: KeptFeatures | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         """`features` keeps what shared encoders said, for the other heads of the same images."""
-        self._features = features
+        self._features, self._tracing = features, tracing
         self._models = {model.card.name: model for model in models}
         self._calibrations = {model.card.name: LiveCalibration(model) for model in models}
         self._client, self._deadline_seconds = client, deadline_seconds
@@ -193,16 +195,18 @@ class Models:
     def _ask(
         self, model: Model, given: Arrays, outputs: Sequence[str], request_id: str, still_wanted: StillWanted
     ) -> dict[str, NDArray[Any]]:
+        slices = len(next(iter(given.values())))
         try:
-            return self._client.ask(
-                model.card.name,
-                model.card.version,
-                given,
-                outputs,
-                deadline_s=self._deadline_seconds,
-                request_id=request_id,
-                still_wanted=still_wanted,
-            )
+            with self._tracing.step("ask", model=model.card.name, model_version=model.card.version, slices=slices):
+                return self._client.ask(
+                    model.card.name,
+                    model.card.version,
+                    given,
+                    outputs,
+                    deadline_s=self._deadline_seconds,
+                    request_id=request_id,
+                    still_wanted=still_wanted,
+                )
         except ModelUnavailable as gone:
             # A server that comes back may be another one: the canary decides again before anything is believed.
             self._note(model.card.name, str(gone))

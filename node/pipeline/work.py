@@ -27,6 +27,7 @@ from node.adapters.database.conclusions import Shown, note_shown
 from node.adapters.decoding import Decoder, Pixels
 from node.adapters.files import Files
 from node.adapters.objects import ResultFiles
+from node.adapters.telemetry import OFF, Tracing
 from node.core.conclusions import likeness
 from node.core.jobs import Finding, Job, MadeResult
 from node.core.ood import Oddity
@@ -63,12 +64,14 @@ class Stopwatch:
     """Seconds per stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    tracing: Tracing = OFF
 
     @contextmanager
     def measuring(self, stage: str) -> Iterator[None]:
         begin = time.perf_counter()
         try:
-            yield
+            with self.tracing.step(stage):
+                yield
         finally:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - begin, 4)
 
@@ -87,6 +90,7 @@ class Work:
     device_serial_number: str
     asked: Mapping[str, frozenset[Form]] = field(default_factory=dict)  # forms of results, by destination or group
     reconsider: Reconsider = lambda _series, _version: 0  # asks the rules once more, with what a model found
+    tracing: Tracing = OFF
     objection: Callable[[str, int], str] = lambda _series, _version: ""  # why they would hold it, with what it found
 
     @property
@@ -104,11 +108,11 @@ class Work:
     def make(self, job: Job) -> None:
         """Make the results, unless an earlier attempt kept them. Raises as `attempt` does."""
         if not rows.results(self.database, job.id):
-            self._make(job, Stopwatch())
+            self._make(job, Stopwatch(tracing=self.tracing))
 
     def deliver(self, job: Job) -> str:
         """Deliver what is not delivered yet; the sentence that completes the job. Raises as `attempt` does."""
-        watch = Stopwatch()
+        watch = Stopwatch(tracing=self.tracing)
         self._enter(job, Stage.DELIVER)
         try:
             with watch.measuring("deliver"):

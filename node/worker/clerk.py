@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from node.errors import StoreUnavailable
 from node.pipeline.completion import Completion
@@ -31,11 +32,12 @@ class Clerk(Loop):
         return min(max((soonest - self._clock()).total_seconds(), 0.0), LONGEST_SLEEP_S)
 
     def _judge(self, series_instance_uid: str) -> bool:
-        try:
-            return self._completion.judge(series_instance_uid)
-        except StoreUnavailable:
-            raise
-        except Exception:  # noqa: BLE001 # one series must not stop the others; the log keeps the traceback
-            _log.exception("series not judged", series_instance_uid=series_instance_uid)
-            self._completion.put_off(series_instance_uid)
-            return False
+        with bound_contextvars(series_instance_uid=series_instance_uid):
+            try:
+                return self._completion.judge(series_instance_uid)
+            except StoreUnavailable:
+                raise
+            except Exception:  # noqa: BLE001 # one series must not stop the others; the log keeps the traceback
+                _log.exception("series not judged")
+                self._completion.put_off(series_instance_uid)
+                return False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from node.adapters.database import Database
 from node.adapters.database import jobs as rows
@@ -15,6 +16,7 @@ from node.adapters.database.claims import Claimant, claim, claim_this, next_due
 from node.core.causes import Kind, kind_of
 from node.core.jobs import EVERY_NTH_BY_AGE, Candidate, Job, wait_before
 from node.core.states import JobState
+from node.core.tracing import Whose
 from node.errors import NodeError, NotProcessable, OnHold, Permanent, Retryable, StoreUnavailable
 from node.pipeline.work import JobGoneError, Work
 from node.worker.loop import LONGEST_SLEEP_S, Loop
@@ -95,8 +97,13 @@ class Worker(Loop):
         return 0.0
 
     def _attempt(self, job: Job) -> None:
+        """Whatever is logged meanwhile carries the job and its series."""
+        with bound_contextvars(job_id=job.id, series_instance_uid=job.series_instance_uid):
+            self._settle(job)
+
+    def _settle(self, job: Job) -> None:
         try:
-            sentence = self._do(job)
+            sentence = self._traced(job)
         except JobGoneError:
             _log.info("job gone", job_id=job.id, reason="canceled, superseded, or taken over by another process")
         except NotProcessable as unfit:
@@ -114,6 +121,13 @@ class Worker(Loop):
         else:
             if sentence is not None:
                 self._finish(job, JobState.COMPLETED, sentence)
+
+    def _traced(self, job: Job) -> str | None:
+        of = Whose(job.series_instance_uid, job.version)
+        with self._work.tracing.within(
+            "job", of, job=job.id, model=job.model, rule=job.rule, priority=job.priority, attempt=job.attempts
+        ):
+            return self._do(job)
 
     def _do(self, job: Job) -> str | None:
         """The sentence that completes the job; None when somebody else delivers."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,14 +66,22 @@ class TritonClient:
     """A synchronous client of one server, safe to use from several threads."""
 
     def __init__(
-        self, url: str, *, token: str | None = None, requests_in_flight: int = 4, slices_per_request: int = 4
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        requests_in_flight: int = 4,
+        slices_per_request: int = 4,
+        trace: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """`url` is host:port of gRPC; `token` opens the server's restricted protocols, which a reload needs.
 
-        `requests_in_flight` bounds those of one inference, so that Triton can join them to batches.
+        `requests_in_flight` bounds those of one inference, so that Triton can join them to batches. `trace` gives the
+        headers that tell the server which step asks.
         """
         self.url = url
         self._headers = {TOKEN_HEADER: token} if token else None
+        self._trace = trace
         self._slices_per_request = min(slices_per_request, _MOST_SLICES)
         self._grpc = InferenceServerClient(url, channel_args=_CHANNEL)
         self._at_once = requests_in_flight
@@ -248,6 +256,7 @@ class TritonClient:
                 ask.request_id,
                 client_timeout=seconds,
                 timeout=int(seconds * 1e6),
+                headers=dict(self._trace()) or None,
             )
         except ValueError as closed:  # a channel that was closed
             self._count(ask.model, -1)
