@@ -26,6 +26,7 @@ from node.pipeline.rule_sets.start import take_directory
 from node.pipeline.rule_sets.suggesting import Known, Suggesting
 from node.pipeline.rule_sets.versions import Versions
 from node.web.api.rules import rules_router
+from node.web.pages.rules import Room
 from node.worker import HeaderKeeper
 
 _log = structlog.get_logger(__name__)
@@ -45,9 +46,14 @@ def build_versions(places: Places, database: Database, clock: Clock, models: Seq
 
 def build_rules_router(places: Places, database: Database, clock: Clock) -> APIRouter:
     """/api/v1/rules of this process."""
-    versions = build_versions(places, database, clock)
+    room = build_rules_room(places, database, clock)
+    return rules_router(room.versions, Background(room.versions, places.file.process_id), room.suggesting)
+
+
+def build_rules_room(places: Places, database: Database, clock: Clock) -> Room:
+    """What API and pages of the rules read."""
     suggesting = Suggesting(database, Lately(database, clock), partial(known_to_rules, places))
-    return rules_router(versions, Background(versions, places.file.process_id), suggesting)
+    return Room(build_versions(places, database, clock), suggesting)
 
 
 def known_to_rules(places: Places) -> Known:

@@ -34,6 +34,11 @@ class Texts:
         """The text `key`.one or `key`.many, with {number}."""
         return self(f"{key}.{'one' if number == 1 else 'many'}", number=f"{number:,}".replace(",", "\u202f"), **names)
 
+    def all_below(self, group: str, /) -> dict[str, str]:
+        """The texts of a group, for a script: name → text."""
+        start = f"{group}."
+        return {key.removeprefix(start): text for key, text in self._texts.items() if key.startswith(start)}
+
     def said(self, group: str, name: object, /, **names: object) -> str:
         """The text of a member of a group that was written for each of them, with its {names} filled in."""
         return self(f"{group}.{name}", **names)
