@@ -89,6 +89,7 @@ def test_a_source_that_went_quiet_or_was_refused_is_looked_at() -> None:
     assert judge.known_source(NOON - 5 * DAY, 0, "", NOON).sentence == "Nothing came from it for 5 days."
     assert judge.known_source(NOON, 1, "", NOON).sentence == "1 instance was not taken in the last day."
     assert judge.known_source(None, 0, "", NOON).standing is Standing.ATTENTION
+    assert judge.known_source(None, 0, "", NOON, is_followed=True).standing is Standing.OK
     assert judge.known_source(NOON, 0, "it does not answer", NOON).standing is Standing.ACT
     assert "Admit it" in judge.unknown_source("its AE title is not listed").cure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,34 @@ class Measured:
     segments: Sequence[Mapping[str, object]]
 
 
+@dataclass(frozen=True)
+class Whose:
+    """Of whom and of what a job's images are. Patient data: masked for who may not see it."""
+
+    patient_name: str
+    patient_id: str
+    accession_number: str
+    study_date: str
+    study_description: str
+    series_description: str
+    modality: str
+    series_instance_uid: str
+    study_instance_uid: str
+
+
+def whose(database: Database, job_id: int) -> Whose | None:
+    """None when there is no such job."""
+    names = [one.name for one in fields(Whose)]
+    wanted = (
+        select(*(series.c[name] for name in names))
+        .join(job, job.c.series_instance_uid == series.c.series_instance_uid)
+        .where(job.c.id == job_id)
+    )
+    with database.reading() as connection:
+        row = connection.execute(wanted).first()
+        return Whose(**row._mapping) if row else None
+
+
 def measured(database: Database, job_id: int) -> Measured | None:
     """The findings of one job; None when there is no such job."""
     with database.reading() as connection:
@@ -41,13 +69,14 @@ def inputs(database: Database, job_id: int) -> Sequence[tuple[str, str]]:
 
 
 def of_the_same_patient(database: Database, job_id: int, most: int) -> list[Measured]:
-    """The newest completed jobs of the same model, the oldest of them first, without the job itself.
+    """The newest completed jobs of the same model on the same volume of a series, the oldest first, without the job
+    itself.
 
     The same patient: the same PatientID by the same issuer (PS3.3 C.7.1.1); an empty PatientID is nobody's.
     """
     with database.reading() as connection:
         mine = connection.execute(
-            select(job.c.model, series.c.patient_id, series.c.issuer_of_patient_id)
+            select(job.c.model, job.c.volume, series.c.patient_id, series.c.issuer_of_patient_id)
             .join(series, series.c.series_instance_uid == job.c.series_instance_uid)
             .where(job.c.id == job_id)
         ).first()
@@ -58,6 +87,7 @@ def of_the_same_patient(database: Database, job_id: int, most: int) -> list[Meas
                 series.c.patient_id == mine.patient_id,
                 series.c.issuer_of_patient_id == mine.issuer_of_patient_id,
                 job.c.model == mine.model,
+                job.c.volume == mine.volume,
                 job.c.state == JobState.COMPLETED,
                 job.c.id != job_id,
             )

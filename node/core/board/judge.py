@@ -29,13 +29,20 @@ def balance(found: Balance | None) -> Verdict:
     return ok("Every acknowledged instance is accounted for.")
 
 
-def known_source(last_seen: datetime | None, refused: int, fault: str, now: datetime) -> Verdict:
-    """One that is configured. `refused`: instances in the last day; `fault`: why a feed does not get on."""
+def known_source(
+    last_seen: datetime | None, refused: int, fault: str, now: datetime, *, is_followed: bool = False
+) -> Verdict:
+    """One that is configured. `refused`: instances in the last day; `fault`: why a feed does not get on.
+
+    `is_followed`: the node fetches from it, and is not sent to.
+    """
     if fault:
         return act(f"It does not get on: {_cut(fault)}", "See that the other archive answers, and who may ask it.")
     if refused:
         what = f"{refused} {_instances(refused)} {'was' if refused == 1 else 'were'} not taken in the last day."
         return attention(what, "Search for them in the trace: each says why; the sender has to send them again.")
+    if last_seen is None and is_followed:
+        return ok("It is followed; nothing came from it in the last day.")
     if last_seen is None:
         return attention("It never sent anything.", "Send a C-ECHO from it, or take it out of the configuration.")
     if now - last_seen > LONG_QUIET:

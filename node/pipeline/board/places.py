@@ -16,6 +16,7 @@ from node.pipeline.board.arrivals import DAY, Arrived
 from node.pipeline.board.items import DestinationItem, SourceItem
 from node.pipeline.board.site import KnownSource, Site
 
+_FOLLOWED = ("orthanc", "folder")
 _UNKNOWN_AT_MOST = 20  # that are shown: anybody can make up AE titles
 
 
@@ -57,7 +58,7 @@ def _known(
     moments += [each.last_at for each in asked if each.associations]
     last_seen = max(moments, default=None)
     refused = sum(each.refused_last_day for each in arrived)
-    said = judge.known_source(last_seen, refused, feed.fault if feed else "", now)
+    said = judge.known_source(last_seen, refused, feed.fault if feed else "", now, is_followed=one.kind in _FOLLOWED)
     return SourceItem(
         name=one.name,
         standing=said.standing,

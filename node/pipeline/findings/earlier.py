@@ -41,9 +41,7 @@ def earlier(database: Database, job_id: int, *, hides_patients: bool = False) ->
     own = measured(database, job_id) if 0 < job_id < 2**31 else None
     if own is None:
         raise NoSuch(f"there is no job {job_id}: see `mricore-node jobs list`")
-    # Volumes of one series stand beside each other, not one after the other.
-    before = [one for one in of_the_same_patient(database, job_id, MOST) if one.volume == own.volume]
-    every = [*before, own]
+    every = [*of_the_same_patient(database, job_id, MOST), own]
     traces = []
     for segment in own.segments:
         for figure, unit in FIGURES.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -30,6 +30,7 @@ class Findings:
     database: Database
     archive: Archive
     cards: Cards
+    destinations: Callable[[], Sequence[str]] = tuple  # where results may be sent
 
 
 def results_router(about: Findings) -> APIRouter:

@@ -1,0 +1,110 @@
+"""A job: the picture first, then what was measured, what made it, where it went, and the objects themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from starlette.responses import HTMLResponse
+
+from node.adapters.database import findings as rows
+from node.core.access import Actor, Right
+from node.core.states import JOB_STEPS, JobState
+from node.errors import NoSuch
+from node.pipeline import findings, jobs
+from node.pipeline.findings import Trace
+from node.web.access import may
+from node.web.api.results import Findings
+from node.web.pages.charts import Chart, Value, over_time
+from node.web.pages.pages import Crumb, Pages
+
+Reading = Annotated[Actor, Depends(may(Right.READ))]
+_Kind = Annotated[str, Path(max_length=8, pattern=r"^[A-Z-]+$")]
+
+
+def job_pages(pages: Pages, about: Findings) -> APIRouter:
+    """/admin/jobs/{id} and /admin/jobs/{id}/objects/{kind}."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/jobs/{job_id}")
+    def shown(request: Request, job_id: int, actor: Reading) -> HTMLResponse:
+        what = _shown(pages, about, job_id, actor)
+        crumbs = [Crumb(pages.texts("job.trace"), "/admin/"), Crumb(pages.texts("job.title", number=job_id))]
+        return pages.page(request, "job/job.html", "trace", crumbs=crumbs, **what)
+
+    @router.get("/jobs/{job_id}/objects/{kind}")
+    def looked_into(request: Request, job_id: int, kind: _Kind, actor: Reading) -> HTMLResponse:
+        found = findings.readable(about.database, about.archive, job_id, kind, hides_patients=not actor.sees_patients)
+        crumbs = [
+            Crumb(pages.texts("job.trace"), "/admin/"),
+            Crumb(pages.texts("job.title", number=job_id), f"/admin/jobs/{job_id}"),
+            Crumb(kind),
+        ]
+        return pages.page(request, "job/object.html", "trace", crumbs=crumbs, found=found, job_id=job_id)
+
+    return router
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What was measured on one structure, and what was before."""
+
+    number: int
+    label: str
+    figures: dict[str, float | None]
+    slice: int  # that shows most of it; 0: it was not found
+    before: Trace | None  # its volume over time
+    chart: Chart | None  # of it, where there is something to compare with
+
+
+def _shown(pages: Pages, about: Findings, job_id: int, actor: Actor) -> dict[str, Any]:
+    """Raises NoSuch."""
+    story = jobs.show(about.database, job_id if 0 < job_id < 2**31 else 0)
+    whose = rows.whose(about.database, job_id)
+    if whose is None:
+        raise NoSuch(f"there is no job {job_id}: see `mricore-node jobs list`")
+    picture = findings.picture(about.database, about.archive, job_id)
+    traces = findings.earlier(about.database, job_id, hides_patients=not actor.sees_patients)
+    objects = findings.objects(about.database, about.archive, job_id)
+    return {
+        "job": story.job,
+        "history": [*reversed(story.history)],
+        "whose": whose,
+        "picture": picture,
+        "made_of": next((one.sha256[:12] for one in objects if one.kind in ("SEG", "LABELMAP")), ""),
+        "structures": _structures(pages, story.job.segments, picture, traces),
+        "compared": max((len(one.values) for one in traces), default=0) > 1,
+        "provenance": findings.provenance(about.database, about.cards(), job_id),
+        "objects": objects,
+        "steps": JOB_STEPS[JobState(story.job.state)],
+        "destinations": about.destinations(),
+    }
+
+
+def _structures(
+    pages: Pages, segments: Sequence[Any], picture: findings.Picture, traces: Sequence[Trace]
+) -> list[Structure]:
+    shows = {one.segment: one.slice for one in picture.key_slices}
+    volumes = {one.segment: one for one in traces if one.figure == "volume_ml"}
+    made = []
+    for segment in segments:
+        number = int(segment.get("number") or 0)
+        before = volumes.get(number)
+        figures = {name: segment.get(name) for name in ("volume_ml", "diameter_mm", "mean", "sd")}
+        chart = _chart(pages, before) if before and len(before.values) > 1 else None
+        made.append(Structure(number, str(segment["label"]), figures, shows.get(number, 0), before, chart))
+    return made
+
+
+def _chart(pages: Pages, trace: Trace) -> Chart:
+    values = [
+        Value(
+            one.created_at,
+            one.value,
+            pages.texts("job.measured.point", job=one.job_id, value=f"{one.value:.1f}", unit=trace.unit),
+        )
+        for one in trace.values
+    ]
+    return over_time(values, width=360, height=140)

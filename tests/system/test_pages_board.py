@@ -1,0 +1,184 @@
+"""The board, models and jobs in a real browser: what somebody who runs a node does all day."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from node.adapters.database import pauses
+from node.adapters.decoding import Decoder
+from node.core.access import LOCAL, Role
+from tests.bench import decoder, until
+from tests.browser import NARROW, WIDE, Visitor
+from tests.fakes import CARD
+from tests.shown import Shown, shown
+
+__all__ = ["decoder"]
+
+_PICTURES = os.environ.get("PICTURES")  # a folder: what was seen is kept there
+
+
+_LOADED = "[...document.images].filter(i => COND).every(i => i.naturalWidth > 0)"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, decoder: Decoder) -> Iterator[Shown]:
+    with shown(tmp_path_factory.mktemp("node"), decoder) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def visitor(node: Shown, browser: Browser) -> Iterator[Visitor]:
+    with node.served() as base:
+        yield Visitor(browser, base)
+
+
+def addresses(node: Shown) -> dict[str, str]:
+    job = f"/admin/jobs/{node.jobs[-1]}"
+    return {
+        "board": "/admin/board",
+        "models": "/admin/models",
+        "model": f"/admin/models/{CARD.name}",
+        "job": job,
+        "sr": f"{job}/objects/SR",
+        "seg": f"{job}/objects/SEG",
+    }
+
+
+def drawn(page: Page) -> None:
+    """Every picture that does not wait until it is in sight was loaded."""
+    until(lambda: page.evaluate(_LOADED.replace("COND", "i.loading !== 'lazy'")), "the pictures")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("name", ["board", "models", "model", "job", "sr", "seg"])
+def test_pages_fit_and_anybody_can_use_them(node: Shown, visitor: Visitor, name: str, width: int, dark: bool) -> None:
+    with visitor.window(width=width, dark=dark) as visit:
+        page = visit.open(addresses(node)[name])
+        drawn(page)
+        if _PICTURES:
+            for key in page.locator(".keys img").all():
+                key.scroll_into_view_if_needed()
+            page.evaluate("scrollTo(0, 0)")
+            until(lambda: page.evaluate(_LOADED.replace("COND", "i.closest('.keys')")), "the key slices")
+            look = "dark" if dark else "light"
+            page.screenshot(path=Path(_PICTURES) / f"{name}-{width}-{look}.png", full_page=True)
+        visit.demand_fits()
+        visit.demand_accessible()
+        visit.demand_quiet()
+
+
+def test_the_board_says_first_what_needs_somebody_and_follows_what_happens(node: Shown, visitor: Visitor) -> None:
+    database, clock = node.bench.store.database, node.bench.clock
+    with visitor.window() as visit:
+        page = visit.open("/admin/board")
+        needs = page.get_by_role("region", name="What needs somebody")
+        expect(needs.get_by_role("listitem").filter(has_text="Destination archive")).to_contain_text(
+            "Waiting for archive"
+        )
+        expect(needs).to_contain_text("Admit it under Sources")
+        expect(page.locator(".balance")).to_contain_text("received")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="out", exact=True))
+        expect(row).to_contain_text("Nothing waits for it.")
+        pauses.pause(database, pauses.DESTINATION, "out", "anna", clock())
+        expect(row).to_contain_text("paused by anna")  # nobody reloaded
+        pauses.resume(database, pauses.DESTINATION, "out", clock())
+        expect(row).to_contain_text("Nothing waits for it.")
+        visit.demand_quiet()
+
+
+def test_a_model_is_paused_and_resumed_and_says_its_limits_first(node: Shown, visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open("/admin/models")
+        page.get_by_role("link", name=CARD.name).click()
+        expect(page.get_by_role("region", name="Limits")).to_contain_text("not to be relied on")
+        expect(page.get_by_role("img", name="Percentile of each job")).to_be_visible()
+        expect(page.get_by_role("region", name="Rules that ask for it")).to_contain_text("mr")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("paused by local")).to_be_visible()
+        page.wait_for_load_state()
+        assert [one.name for one in pauses.listed(node.bench.store.database)] == [CARD.name]
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        page.get_by_text("Day by day").first.click()
+        expect(page.get_by_role("cell", name="100").first).to_be_visible()
+        visit.demand_quiet()
+
+
+def test_the_picture_is_gone_through_by_keyboard_and_by_mouse(node: Shown, visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
+        slider, image = page.get_by_role("slider"), page.locator("[data-slice]")
+        begin = int(slider.input_value())
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        expect(image).to_have_attribute("alt", f"Slice {begin + 1} of 16")
+        drawn(page)
+        with page.expect_response(lambda answer: "overlay=false" in answer.url):
+            page.get_by_label("Segmentation").uncheck()
+        page.get_by_role("button", name="Brain").click()
+        expect(slider).to_be_focused()
+        image.hover()
+        page.mouse.wheel(0, 100)
+        expect(image).to_have_attribute("alt", f"Slice {int(slider.input_value())} of 16")
+        visit.demand_quiet()
+
+
+def test_earlier_results_of_the_patient_lead_to_their_jobs(node: Shown, visitor: Visitor) -> None:
+    first, _, last = node.jobs
+    with visitor.window() as visit:
+        page = visit.open(f"/admin/jobs/{last}")
+        measured = page.get_by_role("region", name="Measurements")
+        expect(measured.get_by_role("img", name="Brain: volume in millilitres")).to_be_visible()
+        measured.get_by_text("As a table").last.click()
+        measured.get_by_role("link", name=f"Job {first}").last.click()
+        page.wait_for_url(f"**/admin/jobs/{first}")
+        expect(page.get_by_role("main")).to_contain_text("山田")
+        visit.demand_quiet()
+
+
+def test_a_report_and_a_segmentation_are_read_in_words(node: Shown, visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
+        page.get_by_role("link", name="Look into it: SR").click()
+        said = page.get_by_role("region", name="What it says")
+        expect(said).to_contain_text("Imaging Measurement Report")
+        expect(said).to_contain_text("cubic centimeter")
+        page.go_back()
+        page.get_by_role("link", name="Look into it: SEG").click()
+        expect(page.get_by_role("region", name="Attributes")).to_contain_text("Segment Sequence")
+        visit.demand_quiet()
+
+
+def test_who_may_only_look_has_no_buttons_and_sees_no_patient(node: Shown, browser: Browser) -> None:
+    guest = replace(LOCAL, name="guest", role=Role.VIEWER, sees_patients=False)
+    with node.served(guest) as base, Visitor(browser, base).window() as visit:
+        page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
+        expect(page.get_by_role("main")).not_to_contain_text("山田")
+        expect(page.get_by_role("main")).to_contain_text("Images are shown to accounts that may see patients")
+        expect(page.get_by_role("button", name="Send again")).to_have_count(0)
+        assert "P7" not in page.content()
+        for address in (f"/admin/jobs/{node.jobs[-1]}/objects/SEG", f"/admin/jobs/{node.jobs[-1]}/objects/SR"):
+            visit.open(address)
+            assert "P7" not in page.content()
+            assert "A4713" not in page.content()
+            assert "山田" not in page.content()
+        visit.open(f"/admin/models/{CARD.name}")
+        expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+        answer = page.request.post(f"{base}/api/v1/jobs/pause", data={"kind": "model", "name": CARD.name})
+        assert answer.status == 403
+        visit.demand_quiet()
+
+
+def test_a_job_or_a_model_that_is_not_there_says_so(visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        for address in ("/admin/jobs/99", f"/admin/jobs/{10**30}", "/admin/models/nobody", "/admin/jobs/1/objects/PDF"):
+            page = visit.open(address)
+            expect(page.get_by_role("heading", name="Not found")).to_be_visible()
