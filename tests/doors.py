@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,18 +10,20 @@ from typing import Any
 
 import httpx
 from argon2 import PasswordHasher
+from fastapi import APIRouter
 
 from node.adapters.database import Database
 from node.app.access import Doors, certificates_of
-from node.app.serving import build_web
+from node.app.places import Places
+from node.app.serving import Shown, build_pages, build_routers, build_web
 from node.config import Settings
 from node.core.access import Role
 from node.pipeline.access.hashing import Hashing
-from node.web import Health
+from node.web import Health, Web
 from node.web.api.jobs import jobs_router
 from tests.clock import Clock
 from tests.fakes import FakeModels
-from tests.receiving import Store
+from tests.receiving import Store, opened
 from tests.waiting import NOON
 
 PASSWORD = "a door that opens twice"
@@ -37,6 +39,7 @@ class House:
     database: Database
     clock: Clock
     settings: Settings
+    web: Web
     clients: ExitStack
 
     def add(self, name: str, role: Role, *, sees_patients: bool = True) -> None:
@@ -58,19 +61,43 @@ class House:
 
 @contextmanager
 def house(store: Store, folder: Path, **settings: Any) -> Iterator[House]:
-    """Until the end of the block."""
-    made = Settings.model_validate({"node": {"data_dir": str(folder)}, **settings})
-    clock = Clock(NOON)
-    doors = Doors(made, store.database, clock)
+    """With the API of jobs, until the end of the block."""
+    made, clock = _settings(folder, settings), Clock(NOON)
+    with _served(store, made, clock, [jobs_router(store.database, clock)], lambda _pages: ()) as built:
+        yield built
+
+
+@contextmanager
+def whole_house(folder: Path, **settings: Any) -> Iterator[House]:
+    """With every route and every page of a node."""
+    made, clock = _settings(folder, settings), Clock(NOON)
+    with opened(folder) as store:
+        places = Places(made, store.database)
+        routers, shown = build_routers(places, store.database, clock), build_pages(places, store.database)
+        with _served(store, made, clock, routers, shown) as built:
+            yield built
+
+
+def _settings(folder: Path, settings: dict[str, Any]) -> Settings:
+    return Settings.model_validate({"node": {"data_dir": str(folder)}, **settings})
+
+
+@contextmanager
+def _served(
+    store: Store, settings: Settings, clock: Clock, routers: Sequence[APIRouter], shown: Shown
+) -> Iterator[House]:
+    doors = Doors(settings, store.database, clock)
     cheap = replace(doors.people, hashing=Hashing(CHEAP))
-    doors.people, doors.signing_in = cheap, replace(doors.signing_in, hashing=cheap.hashing, people=cheap)
+    signing_in = replace(doors.signing_in, hashing=cheap.hashing, people=cheap)
+    doors.people, doors.signing_in = cheap, signing_in
+    if doors.oidc:
+        doors.oidc = replace(doors.oidc, signing_in=signing_in)
     health = Health(store.database, store.files, FakeModels(), list)  # type: ignore[arg-type] # what it asks of them
-    routers = [jobs_router(store.database, clock)]
-    web = build_web(made, health, store.reception, None, routers, clock, doors)
-    port = web.start("127.0.0.1", 0, certificates_of(made))
-    scheme = "https" if made.http.tls_certificate else "http"
+    web = build_web(settings, health, store.reception, None, routers, clock, doors, shown)
+    port = web.start("127.0.0.1", 0, certificates_of(settings))
+    scheme = "https" if settings.http.tls_certificate else "http"
     try:
         with ExitStack() as clients:
-            yield House(f"{scheme}://127.0.0.1:{port}", doors, store.database, clock, made, clients)
+            yield House(f"{scheme}://127.0.0.1:{port}", doors, store.database, clock, settings, web, clients)
     finally:
         web.stop()

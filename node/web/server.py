@@ -33,6 +33,11 @@ class Web:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Everything that is served."""
+        return self._routes
+
     def start(self, host: str, port: int, certificates: Certificates | None = None) -> int:
         """Listen; returns the port (chosen by the system for 0). Raises BadConfiguration when it is taken.
 

@@ -125,7 +125,7 @@ def _accessed(line: Line, source: Source, study: Study | None) -> Message:
 def _queried(line: Line, source: Source, _study: Study | None) -> Message:
     """A.5.3.10 Query."""
     asked = Object(
-        _STUDY_ROOT_FIND, _SOP_CLASS, _NODE, "3", query=f"{line.object}?{line.after}".encode(),
+        _STUDY_ROOT_FIND, _SOP_CLASS, _NODE, "3", query=f"{line.object}?{line.after}".encode("utf-8", "replace"),
         details=[("MessageType", "QIDO-RS")],
     )  # fmt: skip
     who = [Participant(line.actor, True, line.address, _SOURCE), source.process(role=_DESTINATION)]

@@ -81,7 +81,7 @@ class Object:
         else:
             SubElement(made, "ParticipantObjectName").text = _clean(self.name or self.identifier)
         for name, value in self.details:
-            coded = base64.b64encode(value.encode()).decode()
+            coded = base64.b64encode(value.encode("utf-8", "replace")).decode()
             SubElement(made, "ParticipantObjectDetail", {"type": name, "value": coded})
         if self.sop_classes:
             described = SubElement(made, "ParticipantObjectDescription")

@@ -1,0 +1,112 @@
+"""Every route of the API and every page says which right it needs, and whoever has only the least changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Mount
+
+from node.core.access import Right, Role
+from node.web.access import Anybody, Demand
+from node.web.access.demand import demands_of
+from tests.doors import PASSWORD, House, whole_house
+
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# What changes nothing, or only what is one's own: whoever may look may do it.
+_OWN = re.compile(r"/v1/(account/.*|session|trace|rules/(check|explain|why|form|form/write|complete|matches))")
+_OPEN = {"/v1/session", "/v1/first-start", "/sign-in", "/first-start", "/oidc/start", "/oidc/callback",
+         "/static/{digest}/{name:path}"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Door:
+    """One route and one of its methods."""
+
+    where: str
+    method: str
+    path: str
+    demands: Sequence[Demand | Anybody]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def changes(self) -> bool:
+        return self.method in _CHANGES and not _OWN.fullmatch(self.path) and self.path not in _OPEN
+
+    @property
+    def rights(self) -> set[Right]:
+        return {one.right for one in self.demands if isinstance(one, Demand)}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A node that serves everything."""
+    with whole_house(tmp_path_factory.mktemp("node")) as built:
+        built.add("anna", Role.ADMIN)
+        built.add("bernd", Role.VIEWER, sees_patients=False)
+        yield built
+
+
+def doors(routes: Sequence[BaseRoute]) -> list[Door]:
+    mounts = [one for one in routes if isinstance(one, Mount) and isinstance(one.app, FastAPI)]
+    return [door for mount in mounts for door in _below(mount.path, "", mount.routes)]
+
+
+def _below(where: str, prefix: str, routes: Sequence[BaseRoute]) -> Iterator[Door]:
+    """FastAPI keeps a router that was included as it is, with its prefix beside it, or its routes one by one."""
+    for one in routes:
+        if isinstance(one, APIRoute):
+            for method in sorted(one.methods):
+                yield Door(where, method, prefix + one.path, demands_of(one.dependant))
+        elif router := getattr(one, "original_router", None):
+            yield from _below(where, prefix + one.include_context.prefix, router.routes)  # type: ignore[attr-defined]
+
+
+def test_every_route_says_what_it_needs(home: House) -> None:
+    all_of_them = doors(home.web.routes)
+    assert len(all_of_them) > 60
+    assert [str(one) for one in all_of_them if not one.demands and one.path not in _OPEN] == []
+
+
+def test_what_changes_something_needs_more_than_looking(home: House) -> None:
+    changing = [one for one in doors(home.web.routes) if one.where == "/api" and one.changes]
+    assert [str(one) for one in changing if one.rights <= {Right.READ}] == []
+
+
+def test_pages_only_read(home: House) -> None:
+    """Whatever a page does, the API does: the one exception is text that people search by, which is in no address."""
+    changing = [one for one in doors(home.web.routes) if one.where == "/admin" and one.method in _CHANGES]
+    assert [str(one) for one in changing if not one.rights <= {Right.READ}] == []
+
+
+def test_a_viewer_changes_nothing(home: House) -> None:
+    viewer = home.signed_in("bernd")
+    for one in doors(home.web.routes):
+        if one.where == "/api" and one.changes:
+            path = "/api" + re.sub(r"\{[^}]*\}", "1", one.path)
+            answer = viewer.request(one.method, path, json={})
+            assert answer.status_code == 403, f"{one}: {answer.status_code} {answer.text}"
+
+
+def test_who_is_nobody_gets_nothing(home: House) -> None:
+    nobody = home.client()
+    for one in doors(home.web.routes):
+        if one.path not in _OPEN:
+            path = one.where + re.sub(r"\{[^}]*\}", "1", one.path)
+            answer = nobody.request(one.method, path, json={} if one.method in _CHANGES else None)
+            assert answer.status_code == 401, f"{one}: {answer.status_code}"
+    assert nobody.get("/api/openapi.json").status_code == 401
+
+
+def test_a_change_that_wrote_no_line_of_its_own_leaves_one_all_the_same(home: House) -> None:
+    admin = home.signed_in("anna")
+    made = admin.put("/api/v1/users/bernd/password", json={"password": PASSWORD})
+    assert made.status_code == 204
+    newest = admin.get("/api/v1/audit", params={"what": "user.password"}).json()["lines"][0]
+    assert (newest["actor"], newest["object"]) == ("anna", "user bernd")
