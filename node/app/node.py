@@ -15,19 +15,24 @@ from node.adapters.database.bell import Bell
 from node.adapters.database.clock import shared
 from node.app.access import Doors, certificates_of
 from node.app.archiving import Archiving
+from node.app.auditing import build_auditor, tell
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
+from node.app.noticing import build_notice_teller
 from node.app.places import Places
 from node.app.receiving import Receiving
 from node.app.roles import Role
 from node.app.serving import build_pages, build_routers, build_web
+from node.app.site import build_site
 from node.app.store import build_store
 from node.app.working import Working
 from node.config import Settings
+from node.core.audit import What
 from node.errors import BadConfiguration, StoreUnavailable
+from node.pipeline.board import Board
 from node.pipeline.reception import Reception
 from node.web import Health, Web
-from node.worker import Watchdog
+from node.worker import NoticeTeller, Watchdog
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +76,9 @@ class Node:
         self._bell = Bell(self.database, settings.process_id, self._hear) if self._shared_clock else None
         taken_up = self._working.job_created if self._working else _nothing
         self._watchdog = Watchdog(self.database, settings.process_id, self._clock, taken_up, self._look_at_the_clock)
+        self._teller = self._notice_teller() if role.works else None
         self._archiving = Archiving(settings, self.database, self.files, self.results, self._clock, role)
+        self._auditor = build_auditor(settings, self.database, self._clock)
         self._receiving: Receiving | None = None
         self._web: Web | None = None
         self.http_port = 0
@@ -101,6 +108,9 @@ class Node:
             self._working.publish_rules()
         self._watchdog.arrive()
         self._watchdog.start()
+        tell(self.database, self._clock, What.STARTED, settings.process_id)
+        if self._auditor:
+            self._auditor.start()
         if self._bell:
             self._bell.start()
         if self.role.receives:
@@ -120,6 +130,8 @@ class Node:
         self._archiving.start()
         if self._working:
             self._working.start()
+        if self._teller:
+            self._teller.start()
 
     def stop(self) -> None:
         """Refuse new associations, finish what runs or leave it for the next start, close."""
@@ -128,8 +140,7 @@ class Node:
         def seconds_left() -> float:
             return max(0.0, ends_at - monotonic())
 
-        if self._working:
-            self._working.ask_to_stop()
+        self._ask_to_stop()
         if self._receiving:
             self._receiving.stop(seconds_left)
         if self._working:
@@ -148,6 +159,24 @@ class Node:
             self._working.close()
         self._archiving.close()
         self.database.close()
+
+    def _ask_to_stop(self) -> None:
+        for one in (self._working, self._teller):
+            if one:
+                one.ask_to_stop()
+
+    def _notice_teller(self) -> NoticeTeller:
+        """Raises BadConfiguration for templates and TLS files of [[notify]] that are no good."""
+        models = self._working.models if self._working else None
+        site = build_site(
+            self._places,
+            self.files,
+            self._delivering,
+            lambda: self._shared_clock.ahead if self._shared_clock else None,
+            lambda: [*models.cards] if models else [],
+        )
+        board = Board(self.database, site, self._clock)
+        return build_notice_teller(self.settings, self.database, lambda: board, self._clock)
 
     def _tell_of_series(self) -> None:
         if self._working:
@@ -168,8 +197,13 @@ class Node:
 
     def _leave(self) -> None:
         """What could not be finished in time is free for others at once, or for the next start."""
+        if self._teller:
+            self._teller.stop(_MOMENT_S)
+        if self._auditor:
+            self._auditor.stop(_MOMENT_S)
         self._watchdog.stop(_MOMENT_S)
         try:
+            tell(self.database, self._clock, What.STOPPED, self.settings.process_id)
             self._watchdog.leave()
         except StoreUnavailable as gone:
             _log.warning("jobs not handed back", reason=str(gone))
