@@ -15,7 +15,7 @@ from node.app.destinations import wanted_forms
 from node.app.keeping import build_places_routers
 from node.app.noticing import build_notices
 from node.app.places import LiveMapping, Places
-from node.app.rules import build_rules_router
+from node.app.rules import build_rules_room, build_rules_router
 from node.config import Settings
 from node.core.rates import Rates
 from node.pipeline.archive import Archive
@@ -36,6 +36,7 @@ from node.web.pages import Pages, page_routes
 from node.web.pages.access import access_pages
 from node.web.pages.inbox import Box, inbox_pages
 from node.web.pages.notices import notices_pages
+from node.web.pages.rules import rules_pages
 from node.web.pages.trace import Studies, trace_pages
 
 Shown = Callable[[Pages], Sequence[APIRouter]]  # pages, given their frame
@@ -50,8 +51,12 @@ def build_web(
     clock: Clock = utc_now,
     doors: Doors | None = None,
     shown: Shown = lambda _pages: (),
+    leave: Callable[[], None] = lambda: None,
 ) -> Web:
-    """The HTTP server with everything it offers. `doors` ask who wants it; without them only loopback is served."""
+    """The HTTP server with everything it offers. `doors` ask who wants it; without them only loopback is served.
+
+    `leave` is called when it stops: it ends answers that go on as long as somebody listens.
+    """
     routes: list[BaseRoute] = [
         *health_routes(health),
         *dicomweb_routes(reception, settings.http.max_request, archive),
@@ -67,7 +72,12 @@ def build_web(
     access = doors.layer() if doors else Open
     if doors and settings.http.requests_per_second:
         access = limited(access, Rates(settings.http.requests_per_second, settings.http.burst))
-    return Web(routes, access, leaving=pages.live.stop)
+
+    def leaving() -> None:
+        pages.live.stop()
+        leave()
+
+    return Web(routes, access, leaving=leaving)
 
 
 def build_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
@@ -96,6 +106,7 @@ def build_pages(places: Places, database: Database) -> Shown:
         return [
             trace_pages(pages, Studies(database, lambda: places.settings().destination_names)),
             inbox_pages(pages, Box.of(Inbox(database, pages.clock), database)),
+            rules_pages(pages, build_rules_room(places, database, pages.clock)),
         ]
 
     return shown
