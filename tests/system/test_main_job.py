@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.real import SERIES
@@ -62,3 +64,21 @@ def test_heads_are_delivered_and_what_is_no_volume_is_refused_with_its_reason(tm
     }
     assert "3 orientations" in by_count[6]["reason"]
     assert "36 tiles" in by_count[9]["reason"]
+
+
+def test_a_demonstration_that_stays_shows_where_to_look_and_ends_by_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "node", "demo", "--data-dir", str(tmp_path / "data")]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        try:
+            assert running.stdout
+            said = next((line for line in running.stdout if "see the overlay" in line), "")
+            address = said.split()[-1] if said else ""
+            assert address.startswith("http://127.0.0.1:"), said
+            assert "<img" in httpx.get(address, follow_redirects=True, timeout=60).text
+            assert httpx.get(address.replace("/view/jobs/1", "/admin/"), timeout=60).status_code == 200
+        finally:
+            running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+    assert running.returncode == 0, rest

@@ -59,6 +59,10 @@ class Run:
     def dicom_port(self) -> int:
         return self._node.dicom_port if self._node else 0
 
+    @property
+    def http_port(self) -> int:
+        return self._node.http_port if self._node else 0
+
     def phantom(self) -> tuple[tuple[Path, Head], ...]:
         """Files of a phantom head: what a scanner would send."""
         from node.core import phantom
