@@ -6,6 +6,7 @@ database ─ store ─ reception ─ http ─ listener      what arrives is kept
 
 from __future__ import annotations
 
+from datetime import timedelta
 from time import monotonic
 
 import structlog
@@ -23,6 +24,7 @@ from node.app.places import Places
 from node.app.receiving import Receiving
 from node.app.roles import Role
 from node.app.serving import build_pages, build_routers, build_web
+from node.app.showing import Showing, build_teller, cards_of
 from node.app.site import build_site
 from node.app.store import build_store
 from node.app.working import Working
@@ -75,10 +77,14 @@ class Node:
         )
         self._bell = Bell(self.database, settings.process_id, self._hear) if self._shared_clock else None
         taken_up = self._working.job_created if self._working else _nothing
-        self._watchdog = Watchdog(self.database, settings.process_id, self._clock, taken_up, self._look_at_the_clock)
+        self._watchdog = Watchdog(
+            self.database, settings.process_id, self._clock, taken_up, self._look_at_the_clock, role.value
+        )
         self._teller = self._notice_teller() if role.works else None
         self._archiving = Archiving(settings, self.database, self.files, self.results, self._clock, role)
         self._auditor = build_auditor(settings, self.database, self._clock)
+        models = self._working.models if self._working else None
+        self._board_teller = build_teller(settings, self.database, self.files, models, self._clock, role)
         self._receiving: Receiving | None = None
         self._web: Web | None = None
         self.http_port = 0
@@ -121,8 +127,13 @@ class Node:
         reception = self._receiving.reception if self._receiving else None
         routers = build_routers(self._places, self.database, self._clock) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
-        shown = build_pages(self._places, self.database)
-        self._web = build_web(settings, self._health(), reception, archive, routers, self._clock, self.doors, shown)
+        shown, leave = build_pages(self._places, self.database), _nothing
+        if self.role.shows:
+            showing = self._showing()
+            routers, shown, leave = [*routers, *showing.routers()], showing.beside(shown), showing.leave
+        self._web = build_web(
+            settings, self._health(), reception, archive, routers, self._clock, self.doors, shown, leave
+        )
         self.http_port = self._web.start(settings.http.host, settings.http.port, certificates_of(settings))
         if self._receiving:
             self._receiving.listen()
@@ -130,6 +141,8 @@ class Node:
         self._archiving.start()
         if self._working:
             self._working.start()
+        if self._board_teller:
+            self._board_teller.start()
         if self._teller:
             self._teller.start()
 
@@ -178,6 +191,17 @@ class Node:
         board = Board(self.database, site, self._clock)
         return build_notice_teller(self.settings, self.database, lambda: board, self._clock)
 
+    def _showing(self) -> Showing:
+        """The board, the models and what jobs found."""
+        cards = cards_of(self.settings, self._working.models if self._working else None)
+        site = build_site(self._places, self.files, self._delivering, self._ahead, lambda: [*cards])
+        board = Board(self.database, site, self._clock)
+        return Showing(self._places, self.database, self._archiving.archive, board, self._clock, cards)
+
+    def _ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the one that counts; None: it is the one."""
+        return self._shared_clock.ahead if self._shared_clock else None
+
     def _tell_of_series(self) -> None:
         if self._working:
             self._working.wake()
@@ -201,6 +225,8 @@ class Node:
             self._teller.stop(_MOMENT_S)
         if self._auditor:
             self._auditor.stop(_MOMENT_S)
+        if self._board_teller:
+            self._board_teller.stop(_MOMENT_S)
         self._watchdog.stop(_MOMENT_S)
         try:
             tell(self.database, self._clock, What.STOPPED, self.settings.process_id)
