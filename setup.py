@@ -10,11 +10,22 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-_SHIPPED = ("triton_models", "dicom_rules", "deploy/node.example.toml")
+_SHIPPED = (
+    "triton_models",
+    "dicom_rules",
+    "constraints.txt",
+    "deploy/node.example.toml",
+    "deploy/install.sh",
+    "deploy/systemd",
+    "docs/howto-install.md",
+    "docs/howto-backup.md",
+    "docs/howto-upgrade.md",
+)
+_NOT = shutil.ignore_patterns("__pycache__", "*.plan", "plan.json", "timing.cache")
 
 
 class BuildWithShipped(build_py):
-    """Copies the package, then what ships with it."""
+    """Copies the package, then what ships with it, under the paths of the checkout."""
 
     def run(self) -> None:
         super().run()
@@ -23,12 +34,10 @@ class BuildWithShipped(build_py):
         into = Path(self.build_lib) / "node" / "shipped"
         shutil.rmtree(into, ignore_errors=True)  # what an earlier build left
         for name in _SHIPPED:
-            target = into / Path(name).name
+            target = into / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if Path(name).is_dir():
-                shutil.copytree(
-                    name, target, ignore=shutil.ignore_patterns("__pycache__", "*.plan", "plan.json", "timing.cache")
-                )
+                shutil.copytree(name, target, ignore=_NOT)
             else:
                 shutil.copyfile(name, target)
 

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine, func, insert, select
 
@@ -53,7 +54,7 @@ def load_into(database: Database, revision: str, folder: Path) -> None:
     engine.dispose()
 
 
-def _rows(engine: Engine, name: str) -> list[dict[str, object]]:
+def _rows(engine: Engine, name: str) -> list[dict[str, Any]]:
     tables = MetaData()
     tables.reflect(engine, only=lambda found, _: found == name)
     if name not in tables.tables:

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from tests.processes import PATIENCE_S, REPOSITORY
 
-_OF_A_WHEEL = ("node", "triton_models", "dicom_rules", "deploy")
+_OF_A_WHEEL = ("node", "triton_models", "dicom_rules", "deploy", "docs")
 _OF_A_WHEEL_TOO = (
     "pyproject.toml",
     "setup.py",

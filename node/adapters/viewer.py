@@ -80,7 +80,7 @@ def install(
 
     It appears whole or not at all, and replaces one that is there. Raises Usage for another file than the pinned one.
     """
-    _check(package, sha512)
+    check(package, sha512)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as name:
         made = Path(name) / "viewer"
@@ -97,7 +97,8 @@ def install(
     return files
 
 
-def _check(package: Path, sha512: str) -> None:
+def check(package: Path, sha512: str = SHA512) -> None:
+    """Raises Usage for another file than the pinned one."""
     try:
         with package.open("rb") as file:
             found = hashlib.file_digest(file, "sha512").hexdigest()

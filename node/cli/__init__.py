@@ -19,9 +19,11 @@ _COMMANDS = {
     "send": "send",
     "check": "check",
     "support": "support",
+    "drill": "drill",
     "rules": "rules",
     "jobs": "jobs",
     "trace": "trace",
+    "inbox": "inbox",
     "models": "models",
     "results": "results",
     "senders": "senders",
@@ -33,6 +35,7 @@ _COMMANDS = {
     "notices": "notices",
     "backup": "backup",
     "restore": "restore",
+    "bundle": "bundle",
 }
 
 

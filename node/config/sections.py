@@ -24,10 +24,16 @@ def _bytes(value: object) -> object:
 
 
 def shipped(name: str) -> Path:
-    """What comes with the node: in the working folder, else inside the installed package, else in the checkout."""
+    """A folder that comes with the node: in the working folder, else inside the package or in the checkout."""
+    here = Path(name)
+    return here if here.is_dir() else own(name)
+
+
+def own(name: str) -> Path:
+    """What comes with this release, under its path in the checkout."""
     package = Path(__file__).resolve().parents[1]
-    places = (Path(name), package / "shipped" / name, package.parent / name)
-    return next((place for place in places if place.is_dir()), places[-1])
+    inside = package / "shipped" / name
+    return inside if inside.exists() else package.parent / name
 
 
 def _secret(key: str, said_twice: bool, file: str) -> str:

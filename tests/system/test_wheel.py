@@ -32,7 +32,8 @@ def test_the_wheel_carries_models_rules_settings_and_every_file_of_the_package(w
             within = file.relative_to(REPOSITORY / folder)
             if file.is_file() and not {"__pycache__", "shipped"} & set(file.parts) and not _made_here(file):
                 assert f"{place}/{within}" in names
-    assert "node/shipped/node.example.toml" in names
+    for name in ("deploy/node.example.toml", "deploy/install.sh", "deploy/systemd/mricore.service", "constraints.txt"):
+        assert f"node/shipped/{name}" in names
     assert not [name for name in names if name.endswith(".pyc") or name.startswith(_NOT_SHIPPED)]
 
 
@@ -49,7 +50,6 @@ def test_a_wheel_made_from_the_sdist_is_the_same(wheel: Path, tmp_path: Path) ->
         for name in made.namelist():
             if name.startswith("node/shipped/") or (name.startswith("node/") and not name.endswith(".py")):
                 source = name.removeprefix("node/shipped/") if "shipped" in name else name
-                source = f"deploy/{source}" if source.endswith("example.toml") else source
                 assert (unpacked / source).read_bytes() == made.read(name)
 
 
