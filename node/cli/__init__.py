@@ -19,7 +19,6 @@ _COMMANDS = {
     "send": "send",
     "check": "check",
     "support": "support",
-    "drill": "drill",
     "rules": "rules",
     "jobs": "jobs",
     "trace": "trace",
@@ -35,7 +34,6 @@ _COMMANDS = {
     "notices": "notices",
     "backup": "backup",
     "restore": "restore",
-    "bundle": "bundle",
 }
 
 

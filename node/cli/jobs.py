@@ -15,6 +15,8 @@ from node.cli.tables import likeness, moment, show, show_json
 from node.config import load
 from node.core.states import JobState
 from node.pipeline import jobs as actions
+from node.pipeline.forms import Choice
+from node.pipeline.rerouting import Rerouting
 
 _ACTOR = "command line"
 
@@ -96,6 +98,25 @@ def cancel(job_id: int, reason: str, config: Path | None) -> None:
     """Cancel a job that is not finished. What was delivered stays delivered."""
     actions.cancel(_database(config), job_id, reason, _ACTOR, utc_now())
     click.echo(f"job {job_id} is canceled")
+
+
+@jobs.command()
+@click.argument("job_id", type=int)
+@click.option("--to", "destinations", multiple=True, help="A destination or group; none: all that the job had.")
+@click.option("--instead", is_flag=True, help="Give up what waits for other destinations, or was refused there.")
+@click.option("--reason", default="sent again on request", show_default=True, help="Kept with the job.")
+@config_option
+def reroute(job_id: int, destinations: tuple[str, ...], instead: bool, reason: str, config: Path | None) -> None:
+    """Send the results of a job to other destinations, or once more. Nothing is inferred anew."""
+    from node.app.destinations import wanted_forms
+    from node.app.places import Places
+
+    settings, database = load(config), _database(config)
+    now = Places(settings, database).settings()
+    choice = Choice(database, wanted_forms(now))
+    rerouting = Rerouting(database, lambda: now.destination_names, choice, utc_now)
+    rerouting.reroute(job_id, destinations, reason, _ACTOR, instead=instead)
+    click.echo(f"the results of job {job_id} are on their way")
 
 
 @jobs.command()

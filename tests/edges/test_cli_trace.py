@@ -81,6 +81,20 @@ def test_jobs_are_listed_shown_retried_and_canceled(left: Path) -> None:
     assert mricore_node("jobs", "show", 99, "--config", left).status == 2
 
 
+def test_results_are_sent_elsewhere_and_what_is_stuck_is_listed_and_dismissed(left: Path, bench: Bench) -> None:
+    sent = mricore_node("jobs", "reroute", 1, "--to", "pacs", "--reason", "the ward reads there", "--config", left)
+    assert (sent.status, sent.out) == (0, "the results of job 1 are on their way\n"), sent
+    unknown = mricore_node("jobs", "reroute", 1, "--to", "nowhere", "--config", left)
+    assert unknown.status == 2
+    assert "there is no destination nowhere: there are out, pacs" in unknown.err
+    nothing = mricore_node("inbox", "list", "--json", "--config", left)
+    assert nothing.json == []
+    done = mricore_node("inbox", "dismiss", "--job", 2, "--reason", "a phantom", "--config", left)
+    assert (done.status, done.out) == (0, "1 done, 0 left alone\n"), done
+    again = mricore_node("inbox", "dismiss", "--job", 2, "--reason", "a phantom", "--config", left)
+    assert (again.status, again.out) == (1, "0 done, 1 left alone\n"), again
+
+
 def test_check_says_line_by_line_that_the_ledger_is_whole(left: Path) -> None:
     ran = mricore_node("check", "--ledger", "--config", left, environment={"MRICORE_TRITON__URL": "grpc://127.0.0.1:9"})
     ok = [line for line in ran.out.splitlines() if line.startswith("ok")]

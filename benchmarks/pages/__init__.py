@@ -1,0 +1,6 @@
+"""How long pages take with a million series in the database, while the node receives.
+
+__main__.py   what is measured, and how
+filling.py    a database of as many series as are asked for, in a minute
+asked.py      the pages: add yours here
+"""
