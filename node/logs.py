@@ -60,12 +60,15 @@ class _Foreign(logging.Handler):
     """What other libraries have to say, at all: which, how bad, and where; not what, for the same reason."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(_SILENT) and record.levelno < logging.CRITICAL:
+            return  # they raise their own level again when they are imported
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         where = f"{record.name}: {record.module}:{record.lineno}{f', {kind}' if kind else ''}"
         said = record.getMessage() if record.name.startswith(_OWN_WORDS) else ""
         structlog.get_logger(record.name).warning("library", fault=where, reason=said)
 
 
+_SILENT = ("pydicom", "pynetdicom", "python_multipart", "opentelemetry")  # what matters of theirs is said by the node
 _OWN_WORDS = ("uvicorn",)  # who says nothing of what it was sent
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +44,11 @@ def made(grid: phantom.Grid, name: str, number: int) -> list[Dataset]:
     return phantom.instances(seen, when=when, series_description=name, series_number=number)
 
 
+def job_shown(config: Path) -> dict[str, Any]:
+    shown: dict[str, Any] = mricore_node("jobs", "show", 1, "--config", config, "--json").json
+    return shown
+
+
 def test_two_series_of_one_study_make_one_segmentation(tmp_path: Path, start_triton: StartTriton) -> None:
     model_folder(tmp_path / "models")
     triton = start_triton(tmp_path / "models", (NAME,))
@@ -69,6 +74,7 @@ models = "{tmp_path / "models"}"
         peer = Peer("MRICORE", "127.0.0.1", int(found[1]), "SCANNER")
         assert {one.status for one in send(peer, [(path, read_file_head(path)) for path in paths])} == {SUCCESS}
         until(lambda: len(list((tmp_path / "out").glob("s*.dcm"))) == 2, "both results are delivered")
+        until(lambda: job_shown(config)["state"] == "completed", "the job is completed")
     seg = next((tmp_path / "out").glob("seg-*"))
     segmentation = dcmread(seg)
     named = [item.SeriesInstanceUID for item in segmentation.ReferencedSeriesSequence]
@@ -84,6 +90,5 @@ models = "{tmp_path / "models"}"
     assert per_segment[1] == sum(int(np.count_nonzero(ds.pixel_array - least > BRIGHT)) for ds in t1)
     expected = np.count_nonzero(np.stack([ds.pixel_array for ds in flair]) > 2 * BRIGHT) * (5.0 / 3.75) ** 2
     assert per_segment[2] == pytest.approx(expected * FINE.slices / COARSE.slices, rel=0.5)
-    shown = json.loads(mricore_node("jobs", "show", 1, "--config", config, "--json").out)
-    assert shown["state"] == "completed"
+    shown = job_shown(config)
     assert shown["inputs"] == [["t1", named[0]], ["flair", named[1]]]
