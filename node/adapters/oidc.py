@@ -85,7 +85,7 @@ class Provider:
                 )  # fmt: skip
                 id_token = str(answer.get("id_token", ""))
                 claims = self._read(id_token, nonce)
-                values = {**self._told_of_user(session, claims), **claims}
+                values = {**self._told_of_user(str(answer.get("access_token", "")), claims), **claims}
             except requests.RequestException as gone:
                 raise SourceUnavailable(f"{_FAR} does not answer ({type(gone).__name__})") from gone
             except (AuthlibBaseError, ValueError, TypeError, AttributeError) as wrong:
@@ -135,13 +135,12 @@ class Provider:
                     self._keys = None
             return jwt.decode(id_token, self._key_set(), algorithms=_SIGNED_BY)
 
-    def _told_of_user(self, session: OAuth2Session, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _told_of_user(self, access_token: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
         """What its UserInfo says, where it has one; only of whom the ID token is."""
         there = self._metadata().get("userinfo_endpoint")
-        if not there:
+        if not isinstance(there, str) or not access_token:
             return {}
-        answer = session.get(str(there), timeout=_TIMEOUT_S, allow_redirects=False, stream=True)
-        told = _json(answer) if answer.status_code == 200 else {}
+        told = self._asked(there, {"Authorization": f"Bearer {access_token}"})
         return told if told.get("sub") == claims["sub"] else {}
 
     def _key_set(self) -> KeySet:
@@ -168,10 +167,12 @@ class Provider:
             self._known, self._known_at = told, now
         return self._known
 
-    def _asked(self, address: str) -> dict[str, Any]:
+    def _asked(self, address: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         trusted = str(self.authorities) if self.authorities else True
         try:
-            answer = requests.get(address, timeout=_TIMEOUT_S, allow_redirects=False, stream=True, verify=trusted)
+            answer = requests.get(
+                address, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False, stream=True, verify=trusted
+            )
             with answer:
                 if answer.status_code != 200:
                     raise SourceUnavailable(f"{_FAR} answers {answer.status_code}")

@@ -91,11 +91,10 @@ class Oidc:
             return self._new(claims, subject, role, sees)
         if there.removed_at:
             raise NotSignedIn("this user was removed: ask an administrator")
-        try:
-            return accounts.change(self.database, there.name, self.clock(), actor="oidc", role=role, sees_patients=sees,
-                                   reason="groups at the provider")  # fmt: skip
-        except Usage as last:
-            raise NotSignedIn(str(last)) from last
+        return accounts.change(  # the provider's word counts: whoever is in its group can become administrator again
+            self.database, there.name, self.clock(), actor="oidc", role=role, sees_patients=sees,
+            reason="groups at the provider", keep_an_admin=False,
+        )  # fmt: skip
 
     def _new(self, claims: Claims, subject: str, role: Role, sees: bool) -> Account:
         wanted = str(claims.values.get(self.mapped.name_claim) or claims.values.get("email") or claims.subject)[:48]

@@ -117,6 +117,7 @@ def change(
     role: Role | None = None,
     sees_patients: bool | None = None,
     reason: str = "",
+    keep_an_admin: bool = True,
 ) -> Account:
     """Another role, or other eyes; the sessions end, so that nobody goes on as who he was. Raises NoSuch, Usage."""
     with database.transaction() as connection:
@@ -128,7 +129,8 @@ def change(
         )
         if after == before:
             return before
-        _keep_an_admin(connection, before, after.role)
+        if keep_an_admin:
+            _keep_an_admin(connection, before, after.role)
         values = {"role": after.role.value, "sees_patients": int(after.sees_patients)}
         connection.execute(update(account).where(account.c.id == before.id).values(**values))
         _end_sessions(connection, before.id)
