@@ -52,4 +52,4 @@ CEILING_S = 0.2
 
 def numbered(text: str, turn: int, number: int) -> str:
     """With a number that is some study's, series' and job's."""
-    return text.replace("{}", str((turn * 7919) % max(1, number // PER_STUDY) * 3 + 1)) if "{}" in text else text
+    return text.replace("{}", str(turn * 7919 % max(1, number // PER_STUDY - 1) + 1))

@@ -89,11 +89,16 @@ def uids(connection: Connection, text: str, most: int) -> list[str]:
     return [row.series_instance_uid for row in _rows(connection, text.strip(), None, most, patients=True)]
 
 
-def is_of(text: str) -> ColumnElement[bool]:
-    """Whether a series is one that `text` asks for, as a condition on its row."""
-    named = _named(text)
-    by_name = [series.c.study_instance_uid.in_(intersect(*named))] if named else []
-    return or_(*(column == text for column in _EXACT), *by_name)
+def of(connection: Connection, column: ColumnElement[str], text: str, *, patients: bool = True) -> ColumnElement[bool]:
+    """Whether the series whose UID stands in a column of another table is one that `text` asks for."""
+    exact = or_(*(known == text for known in (_EXACT if patients else _NOBODYS)))
+    if not patients or not (named := _named(text)):
+        return column.in_(select(series.c.series_instance_uid).where(exact))
+    few = connection.scalars(intersect(*named).limit(_FEW + 1)).all()
+    if len(few) <= _FEW:
+        asked = exact | series.c.study_instance_uid.in_(few)
+        return column.in_(select(series.c.series_instance_uid).where(asked))
+    return exists().where(series.c.series_instance_uid == column, exact | _is_named(text))
 
 
 _EXACT = (
@@ -102,6 +107,7 @@ _EXACT = (
     series.c.series_instance_uid,
     series.c.study_instance_uid,
 )
+_NOBODYS = (series.c.accession_number, series.c.series_instance_uid, series.c.study_instance_uid)
 _OF_UIDS = (series.c.series_instance_uid, series.c.study_instance_uid)
 _SHOWN = tuple(series.c[name] for name in Found.__dataclass_fields__ if name != "jobs")
 
@@ -137,8 +143,7 @@ def _ways(connection: Connection, text: str, *, patients: bool) -> Iterator[Colu
         if len(few) <= _FEW:
             yield series.c.study_instance_uid.in_(few)
         else:
-            mine = name_word.c.study_instance_uid == series.c.study_instance_uid
-            yield and_(*(exists().where(mine, _begins(word)) for word in _words(text)))
+            yield _is_named(text)
 
 
 def _through(connection: Connection, uid: str) -> Iterator[ColumnElement[bool]]:
@@ -157,6 +162,11 @@ def _through(connection: Connection, uid: str) -> Iterator[ColumnElement[bool]]:
 
 def _words(text: str) -> tuple[tuple[str, ...], ...]:
     return wanted(text)[:_MOST_WORDS]
+
+
+def _is_named(text: str) -> ColumnElement[bool]:
+    mine = name_word.c.study_instance_uid == series.c.study_instance_uid
+    return and_(*(exists().where(mine, _begins(word)) for word in _words(text)))
 
 
 def _named(text: str) -> list[Select[Any]]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, cast, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, select
 
 from node.adapters.database.engine import Database
-from node.adapters.database.finding import is_of
-from node.adapters.database.tables import job, series
+from node.adapters.database.finding import of
+from node.adapters.database.tables import job
 from node.core.jobs import rank
 from node.core.states import JobState
 
@@ -55,10 +55,10 @@ class Entry:
 
 def page(database: Database, wanted: Wanted, before: int | None, most: int) -> list[Entry]:
     """The newest of these jobs that are older than the job `before`."""
-    chosen = select(job).where(*_conditions(wanted)).order_by(job.c.id.desc()).limit(most)
-    if before is not None:
-        chosen = chosen.where(job.c.id < before)
     with database.reading() as connection:
+        chosen = select(job).where(*_conditions(connection, wanted)).order_by(job.c.id.desc()).limit(most)
+        if before is not None:
+            chosen = chosen.where(job.c.id < before)
         rows = connection.execute(chosen).mappings()
         return [
             Entry(
@@ -73,7 +73,7 @@ def page(database: Database, wanted: Wanted, before: int | None, most: int) -> l
 _AS_THEY_ARE = tuple(name for name in Entry.__dataclass_fields__ if name not in ("destinations", "overdue"))
 
 
-def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+def _conditions(connection: Connection, wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     if wanted.state is not None:
         yield job.c.state == wanted.state
     if wanted.model is not None:
@@ -83,8 +83,4 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     if wanted.priority is not None:
         yield job.c.rank == rank(wanted.priority)
     if wanted.text is not None and (text := wanted.text.strip()):
-        asked = is_of(text) if wanted.by_patient else or_(*(column == text for column in _NOBODYS))
-        yield job.c.series_instance_uid.in_(select(series.c.series_instance_uid).where(asked))
-
-
-_NOBODYS = (series.c.accession_number, series.c.series_instance_uid, series.c.study_instance_uid)
+        yield of(connection, job.c.series_instance_uid, text, patients=wanted.by_patient)

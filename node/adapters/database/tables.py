@@ -269,6 +269,7 @@ result = Table(
     Column("removed_at", Moment),  # when its bytes went; the row stays
     UniqueConstraint("job_id", "kind"),
     Index(None, "sop_instance_uid"),
+    Index(None, "series_instance_uid"),
 )
 
 delivery = Table(
