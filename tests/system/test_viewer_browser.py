@@ -97,7 +97,8 @@ def serve(tmp_path: Path, decoder: Decoder) -> Iterator[Serve]:
 
 def grey(size: int) -> list[Dataset]:
     """Images without black, so that their border on the screen is seen."""
-    series = mr_series(Grid(slices=12, rows=size, columns=size, pixel_spacing=(1.0, 1.0)), name=f"grey {size}")
+    # An odd number, so that the first frame of the second segment begins in the middle of a byte where 86 x 86 does.
+    series = mr_series(Grid(slices=11, rows=size, columns=size, pixel_spacing=(1.0, 1.0)), name=f"grey {size}")
     for ds in series:
         ds.WindowCenter, ds.WindowWidth = 1000, 2000
         ramp = np.linspace(800, 1200, size * size, dtype="<u2").reshape(size, size)
