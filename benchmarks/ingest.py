@@ -2,6 +2,7 @@
 
     python -m benchmarks.ingest            the whole table, some minutes
     python -m benchmarks.ingest --quick    256 × 256 and 4 associations only
+    python -m benchmarks.ingest --indexing this node also with its indexer at work
 
 Every receiver gets the same files from the same DCMTK senders, TCP_NODELAY set, receivers taking turns in each round.
 Shown is the median of the rounds. Needs the Debian packages dcmtk and orthanc.
@@ -92,12 +93,19 @@ RECEIVERS = [
 ]
 
 
+def _indexing_node(folder: Path, port: int) -> list[str]:
+    return [*_node(folder, port), "index"]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="256 x 256, 4 associations, two rounds")
+    options.add_argument("--indexing", action="store_true", help="this node also with its indexer at work")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--instances", type=int, default=400)
     chosen = options.parse_args()
+    if chosen.indexing:
+        RECEIVERS.insert(1, Receiver("this node, indexing", _indexing_node))
     for program in ("storescu", "storescp", "Orthanc"):
         if shutil.which(program) is None:
             sys.exit(f"{program} is missing: apt install dcmtk orthanc")

@@ -1,7 +1,4 @@
-"""DICOMweb: this node beside Debian's Orthanc with its DICOMweb plugin, on the same studies, taking turns.
-
-    python -m benchmarks.dicomweb              the whole table, some minutes
-    python -m benchmarks.dicomweb --quick      fewer studies and rounds
+"""This node beside Debian's Orthanc with its DICOMweb plugin, on the same studies, taking turns.
 
 Both are processes of their own on loopback; the client is this one. Shown is the median of the rounds. Needs the Debian
 packages orthanc and orthanc-dicomweb.
@@ -10,138 +7,22 @@ packages orthanc and orthanc-dicomweb.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from http.client import HTTPConnection
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from benchmarks.dicomweb.client import Connection
+from benchmarks.dicomweb.servers import Server, node, orthanc
 from tests.synthetic import Grid, enhanced, mr_series, to_bytes, uid
 
-_START_S = 120.0
 _FRAMES = "multipart/related; type=application/octet-stream; transfer-syntax=*"
-_PLUGINS = ("/usr/share/orthanc/plugins/libOrthancDicomWeb.so", "/usr/lib/orthanc/libOrthancDicomWeb.so")
-
-
-@dataclass(frozen=True)
-class Server:
-    """Something that speaks DICOMweb."""
-
-    name: str
-    port: int
-    root: str  # of DICOMweb, with slashes around
-
-    def get(self, path: str, accept: str = "application/dicom+json", connection: HTTPConnection | None = None) -> bytes:
-        mine = connection or HTTPConnection("127.0.0.1", self.port, timeout=300)
-        mine.request("GET", f"{self.root}{path}", headers={"Accept": accept, "Accept-Encoding": "gzip"})
-        answer = mine.getresponse()
-        content = answer.read()
-        if answer.status not in (200, 204):
-            raise SystemExit(f"{self.name}: {answer.status} for {path[:80]}: {content[:200]!r}")
-        return content
-
-    def store(self, files: Sequence[bytes]) -> None:
-        body = (
-            b"".join(b"--x\r\nContent-Type: application/dicom\r\n\r\n" + one + b"\r\n" for one in files) + b"--x--\r\n"
-        )
-        mine = HTTPConnection("127.0.0.1", self.port, timeout=600)
-        kind = 'multipart/related; type="application/dicom"; boundary=x'
-        mine.request("POST", f"{self.root}studies", body, {"Content-Type": kind, "Accept": "application/dicom+json"})
-        answer = mine.getresponse()
-        if answer.status != 200:
-            raise SystemExit(f"{self.name}: {answer.status} when it stored: {answer.read()[:300]!r}")
-        answer.read()
-
-
-def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
-
-
-@contextmanager
-def _running(command: Sequence[str], name: str, port: int, root: str, log: Path) -> Iterator[Server]:
-    server = Server(name, port, root)
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
-    try:
-        give_up = time.monotonic() + _START_S
-        while True:
-            try:
-                server.get("studies?limit=1")
-                break
-            except OSError:
-                if time.monotonic() > give_up or process.poll() is not None:
-                    raise SystemExit(f"{name} did not start: see {log}") from None
-                time.sleep(0.1)
-        yield server
-    finally:
-        with suppress(ProcessLookupError):  # it ended by itself
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-@contextmanager
-def _orthanc(folder: Path) -> Iterator[Server]:
-    program = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    plugins = [path for path in _PLUGINS if Path(path).exists()]
-    if program is None or not plugins:
-        raise SystemExit("needs the Debian packages orthanc and orthanc-dicomweb")
-    port = _free_port()
-    settings = {
-        "Name": "benchmark", "StorageDirectory": str(folder / "orthanc"), "IndexDirectory": str(folder / "orthanc"),
-        "Plugins": plugins[:1], "HttpPort": port, "DicomPort": _free_port(), "AuthenticationEnabled": False,
-        "RemoteAccessAllowed": False, "HttpThreadsCount": 50, "KeepAlive": True,
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "StudiesMetadata": "Full", "SeriesMetadata": "Full"},
-    }  # fmt: skip
-    file = folder / "orthanc.json"
-    file.write_text(json.dumps(settings))
-    with _running([program, str(file)], "Orthanc", port, "/dicom-web/", folder / "orthanc.log") as server:
-        yield server
-
-
-@contextmanager
-def _node(folder: Path) -> Iterator[Server]:
-    port = _free_port()
-    settings = f"""
-[node]
-data_dir = "{folder / "node"}"
-[dicom]
-port = {_free_port()}
-[http]
-port = {port}
-[storage]
-low_watermark = "0 GB"
-[triton]
-url = "grpc://127.0.0.1:9"
-[[destination]]
-name = "pacs"
-kind = "folder"
-path = "{folder / "out"}"
-"""
-    file = folder / "node.toml"
-    file.write_text(settings)
-    command = [sys.executable, "-m", "node", "serve", "--config", str(file)]
-    with _running(command, "node", port, "/dicom-web/", folder / "node.log") as server:
-        yield server
 
 
 def _studies(count: int) -> list[bytes]:
@@ -184,14 +65,20 @@ def _frames_a_second(server: Server, paths: Sequence[str], connections: int, sec
     counts, until = [0] * connections, time.perf_counter() + seconds
 
     def fetch(place: int) -> None:
-        mine = HTTPConnection("127.0.0.1", server.port, timeout=60)
+        mine = Connection(server.port)
         while time.perf_counter() < until:
-            server.get(paths[(place * 7 + counts[place]) % len(paths)], _FRAMES, mine)
+            _demand(mine.get(server.root + paths[(place * 7 + counts[place]) % len(paths)], _FRAMES))
             counts[place] += 1
+        mine.close()
 
     threads = [threading.Thread(target=fetch, args=(place,)) for place in range(connections)]
     took = _timed(lambda: [*map(threading.Thread.start, threads), *map(threading.Thread.join, threads)])
     return sum(counts) / took
+
+
+def _demand(answer: tuple[int, int]) -> None:
+    if answer[0] != 200:
+        raise SystemExit(f"status {answer[0]}")
 
 
 def _store_all(server: Server, files: Sequence[bytes]) -> float:
@@ -219,15 +106,24 @@ def _measures(server: Server, many: int, slices: Sequence[Dataset], seg: Dataset
     segments = f"studies/{seg.StudyInstanceUID}/series/{seg.SeriesInstanceUID}/metadata"
     frames = [f"{series}/instances/{ds.SOPInstanceUID}/frames/1" for ds in slices]
     name = f"PatientName=*amily{many // 7 % 500}^*"
-    return {
-        "study list, 101 of all, ms": _median_ms(lambda: server.get("studies?limit=101&offset=0"), 3),
-        "studies by PatientID, ms": _median_ms(lambda: server.get(f"studies?PatientID=P{many // 2}"), 3),
-        "studies by *name*, ms": _median_ms(lambda: server.get(f"studies?{name}&limit=101"), 3),
-        "series of a study, ms": _median_ms(lambda: server.get(f"{study}/series"), 5),
-        f"metadata of {len(slices)} slices, ms": _median_ms(lambda: server.get(f"{series}/metadata"), 3),
-        f"metadata of {seg.NumberOfFrames} frames, ms": _median_ms(lambda: server.get(segments), 3),
-        **{f"frames/s, {n} connections": _frames_a_second(server, frames, n, 3.0) for n in (1, 8, 32)},
+    mine = Connection(server.port)
+
+    def ask(path: str, times: int) -> float:
+        _demand(mine.get(server.root + path))  # what is asked for the first time is another matter
+        return _median_ms(lambda: _demand(mine.get(server.root + path)), times)
+
+    found = {
+        "study list, 101 of all, ms": ask("studies?limit=101&offset=0", 5),
+        "studies by PatientID, ms": ask(f"studies?PatientID=P{many // 2}", 40),
+        "a study by its UID, ms": ask(f"studies?StudyInstanceUID={slices[0].StudyInstanceUID}", 40),
+        "studies by *name*, ms": ask(f"studies?{name}&limit=101", 20),
+        "series of a study, ms": ask(f"{study}/series", 40),
+        f"instances of a series of {len(slices)}, ms": ask(f"{series}/instances", 5),
+        f"metadata of {len(slices)} slices, ms": ask(f"{series}/metadata", 5),
+        f"metadata of {seg.NumberOfFrames} frames, ms": ask(segments, 5),
     }
+    mine.close()
+    return {**found, **{f"frames/s, {n} connections": _frames_a_second(server, frames, n, 3.0) for n in (1, 8, 32)}}
 
 
 def main() -> None:
@@ -242,21 +138,21 @@ def main() -> None:
     small, large = _studies(many), [to_bytes(ds) for ds in slices]
     with tempfile.TemporaryDirectory(prefix="dicomweb-") as named:
         folder = Path(named)
-        with _orthanc(folder) as orthanc, _node(folder) as node:
+        with orthanc(folder) as peer, node(folder) as ours:
             stored: dict[str, float] = {}
-            for server in (orthanc, node):
+            for server in (peer, ours):
                 for at in range(0, many, 500):
                     server.store(small[at : at + 500])
                 server.store([to_bytes(seg)])
                 seconds = _store_all(server, large)
                 stored[server.name] = sum(map(len, large)) / seconds / 1e6
-            for server in (orthanc, node):
+            for server in (peer, ours):
                 _wait_for(
                     server, len(slices), f"studies/{slices[0].StudyInstanceUID}/series/{slices[0].SeriesInstanceUID}"
                 )
-            found: dict[str, list[Mapping[str, float]]] = {orthanc.name: [], node.name: []}
+            found: dict[str, list[Mapping[str, float]]] = {peer.name: [], ours.name: []}
             for turn in range(rounds):
-                for server in (orthanc, node) if turn % 2 else (node, orthanc):
+                for server in (peer, ours) if turn % 2 else (ours, peer):
                     found[server.name].append(_measures(server, many, slices, seg))
     print(f"{many} studies; medians of {rounds} rounds")
     print(f"{'':34}{'Orthanc':>10}{'node':>10}{'times':>8}")
