@@ -59,7 +59,7 @@ def picture(database: Database, archive: Archive, job_id: int) -> Picture:
         raise NoSuch(f"there is no job {job_id}: see `mricore-node jobs list`")
     overlay = _overlay(database, archive, job_id, study)
     held = archive.held(Place(study, job.series_instance_uid))
-    used = _referenced(archive, overlay, job.series_instance_uid)
+    used = _referenced(archive, overlay, job.series_instance_uid) if job.volume else frozenset()
     slices = _slices([one for one in held if not used or one.sop_instance_uid in used])
     places = {(one.sop_instance_uid, one.frame): one.number for one in slices}
     keys = []
