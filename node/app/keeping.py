@@ -9,6 +9,7 @@ from node.adapters.destinations import Destination
 from node.app.checking import all_parts
 from node.app.clock import Clock
 from node.app.destinations import build_destination, policy_of, wanted_forms
+from node.app.drill.running import Drill
 from node.app.places import LiveMapping, Places, SettingsBook
 from node.app.support import build_bundle
 from node.config import Settings
@@ -20,6 +21,7 @@ from node.pipeline.rule_sets.in_use import InUse
 from node.pipeline.senders import Senders
 from node.web.api.check import check_router
 from node.web.api.destinations import destinations_router
+from node.web.api.drill import drill_router
 from node.web.api.senders import senders_router
 from node.web.api.sources import sources_router
 from node.web.api.support import support_router
@@ -54,12 +56,13 @@ def build_destinations(live: Places, database: Database, clock: Clock) -> Destin
 
 
 def build_places_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
-    """/api/v1/destinations, /api/v1/sources, /api/v1/senders, /api/v1/check and /api/v1/support."""
+    """/api/v1/destinations, /api/v1/sources, /api/v1/senders, /api/v1/check, /api/v1/support, /api/v1/drill."""
     destinations = build_destinations(places, database, clock)
     return [
         destinations_router(destinations),
         sources_router(destinations.places),
         senders_router(Senders(database, clock)),
         check_router(lambda ledger: all_parts(places, database, clock, ledger=ledger, starts=False)),
+        drill_router(Drill(places, database, clock)),
         support_router(lambda: build_bundle(places, database, clock, starts=False)),
     ]

@@ -13,6 +13,7 @@ from node.app.access import Doors
 from node.app.clock import Clock, utc_now
 from node.app.destinations import wanted_forms
 from node.app.keeping import build_places_routers
+from node.app.keeping_pages import build_places_pages
 from node.app.noticing import build_notices
 from node.app.places import LiveMapping, Places
 from node.app.rules import build_rules_room, build_rules_router
@@ -106,6 +107,7 @@ def build_pages(places: Places, database: Database) -> Shown:
         return [
             trace_pages(pages, Studies(database, lambda: places.settings().destination_names)),
             inbox_pages(pages, Box.of(Inbox(database, pages.clock), database)),
+            *build_places_pages(pages, places, database),
             rules_pages(pages, build_rules_room(places, database, pages.clock)),
         ]
 

@@ -19,6 +19,7 @@ _COMMANDS = {
     "send": "send",
     "check": "check",
     "support": "support",
+    "drill": "drill",
     "rules": "rules",
     "jobs": "jobs",
     "trace": "trace",

@@ -152,7 +152,7 @@ class Examination:
 
     def _port(self, at: Where) -> Seen:
         connect(at, self._asked.seconds)
-        return Seen("port", Verdict.OK, f"port {at.port} takes connections")
+        return Seen("port", Verdict.OK, f"{at.port} takes connections")
 
     def _certificate(self, at: Where) -> Seen:
         shown = certificate(at, self._asked.seconds)

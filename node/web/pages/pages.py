@@ -47,6 +47,7 @@ NAVIGATION: Sequence[Entry] = (
     Entry("inbox", "/admin/inbox"),
     Entry("rules", "/admin/rules"),
     Entry("places", "/admin/places"),
+    Entry("drill", "/admin/drill"),
     Entry("models", "/admin/models"),
     Entry("notices", "/admin/notices"),
     Entry("users", "/admin/users"),

@@ -1,0 +1,124 @@
+"""Destinations and sources in a browser: add a PACS, test it, pause it; admit an unknown sender; drill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from node.adapters.database import Database
+from node.adapters.database.sender_requests import Request
+from node.adapters.database.sender_requests import note as note_request
+from node.adapters.database.senders import is_admitted, note_sender
+from node.app.keeping import build_places_routers
+from node.app.keeping_pages import build_places_pages
+from node.app.places import Places
+from node.web import Web, api_routes
+from node.web.pages import Pages, page_routes
+from tests.browser import NARROW, WIDE, Visit, Visitor
+from tests.edges.test_destination_dicom import Pacs
+from tests.keeping import settings_of
+from tests.listening import now
+
+FILE = {"name": "archive", "kind": "folder", "path": "/srv/results"}
+SR = "1.2.840.10008.5.1.4.1.1.88.34"
+CLASSES = ("1.2.840.10008.1.1", SR, "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.2.2.1")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'node.db'}")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, database: Database, tmp_path: Path) -> Iterator[Visitor]:
+    source = {"name": "MR 1", "ae_title": "MR1", "hosts": ["10.0.0.7"]}
+    places = Places(settings_of(tmp_path, destination=[FILE], source=[source], triton={"models": tmp_path}), database)
+    pages = Pages(now, "MRICORE")
+    routers = build_places_routers(places, database, now)
+    web = Web(
+        [*api_routes(routers), *page_routes(pages, build_places_pages(pages, places, database))],
+        leaving=pages.live.stop,
+    )
+    port = web.start("127.0.0.1", 0)
+    yield Visitor(browser, f"http://127.0.0.1:{port}")
+    web.stop()
+
+
+def shown_well(visitor: Visitor, path: str, name: str) -> None:
+    """At both widths, light and dark: nothing serious for axe, nothing to scroll sideways."""
+    for width in (WIDE, NARROW):
+        for dark in (False, True):
+            with visitor.window(width=width, dark=dark) as visit:
+                visit.open(path)
+                picture(visit, f"{name}-{width}-{'dark' if dark else 'light'}")
+                visit.demand_fits()
+                visit.demand_accessible()
+                visit.demand_quiet()
+
+
+def picture(visit: Visit, name: str) -> None:
+    """For who looks: MRICORE_PICTURES names a folder."""
+    if folder := os.environ.get("MRICORE_PICTURES"):
+        visit.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_add_a_pacs_test_it_see_its_card_pause_and_resume(visitor: Visitor) -> None:
+    with Pacs().on(*CLASSES) as pacs, visitor.window() as visit:
+        page = visit.open("/admin/places")
+        page.get_by_role("link", name="Add a destination").click()
+        page.locator("#name").fill("PACS 2")
+        page.locator("#key-ae_title").fill("PACS")
+        page.locator("#key-host").fill("127.0.0.1")
+        page.locator("#key-port").fill("70000")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("[data-problem]")).to_contain_text("65535")
+        page.locator("#key-port").fill(str(pacs.port))
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("link", name="PACS 2").click()
+        expect(page.locator("#card")).to_contain_text("Not tested yet")
+        page.get_by_role("button", name="Test now").click()
+        expect(page.locator("#card")).to_contain_text("works")
+        expect(page.locator("#card")).to_contain_text("a synthetic report of patient MRICORE-TEST was taken")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#standing")).to_contain_text("paused by local")
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator("#standing")).to_contain_text("nothing waits")
+        visit.demand_quiet()
+        shown_well(visitor, "/admin/places/destination/PACS 2", "place")
+        shown_well(visitor, "/admin/places/destination/PACS 2/edit", "place-edit")
+        page.get_by_role("button", name="Remove").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("link", name="PACS 2")).to_have_count(0)
+
+
+def test_an_unknown_sender_is_admitted(visitor: Visitor, database: Database) -> None:
+    note_sender(database, calling_ae="MR_NEW", host="10.0.0.9", at=now(), admitted=False, reason="not listed")
+    note_request(database, "MR_NEW", "10.0.0.9", Request("MRICORE", "", ("1.2.840.10008.5.1.4.1.1.4",)))
+    shown_well(visitor, "/admin/places", "places")
+    with visitor.window() as visit:
+        page = visit.open("/admin/places")
+        row = page.get_by_role("row", name="MR_NEW")
+        expect(row).to_contain_text("MR Image Storage")
+        row.get_by_role("button", name="Admit").click()
+        expect(page.locator("#messages")).to_contain_text("MR_NEW may send from 10.0.0.9 now")
+        visit.demand_quiet()
+    assert is_admitted(database, "MR_NEW", "10.0.0.9")
+
+
+def test_the_page_of_check_and_drill_is_for_everybody(visitor: Visitor) -> None:
+    shown_well(visitor, "/admin/drill", "drill")
+    with visitor.window() as visit:
+        page = visit.open("/admin/drill")
+        page.get_by_role("button", name="Check now").click()
+        expect(page.locator("#checked")).to_contain_text("disk of data")
+        page.get_by_role("button", name="Drill", exact=True).click()
+        expect(page.locator("form [data-problem]").last).to_contain_text("no model")
+        picture(visit, "drill-checked-1440-light")
+        visit.demand_accessible()
