@@ -11,7 +11,7 @@ TRITON := nvidia-pytriton==0.7.0
 # Test files side by side, as many as there are processors.
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-slow check format docs lock train clean
+.PHONY: help demo test test-slow check format docs sbom audit lock train clean
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -46,6 +46,13 @@ check: .venv/installed-for-tests ## format, lint, types and architecture
 format: .venv/installed-for-tests ## format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+sbom: .venv/installed-for-tests ## what a release is made of, CycloneDX, in build/
+	@$(BIN)/python -m tests.sbom build/sbom.cdx.json
+
+audit: .venv/installed-for-tests ## known faults of the pinned versions; asks the vulnerability service of the package index
+	@$(PIP) install --quiet 'pip-audit>=2.9'
+	@$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
 train: .venv/installed-for-tests ## train, export and publish the demonstration model (half an hour)
 	@$(BIN)/python -m node.mricore.training
