@@ -23,10 +23,11 @@ from node.core.kept import Cell, Raw
 from node.core.kept.columns import columns_of
 from node.pipeline.rule_sets.trials import Trials
 
-_NOW = datetime(2026, 1, 31, tzinfo=UTC)
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
 _SAMPLE = 200  # series of the other way
 
 _WORDS = ["t1", "t2", "flair", "mprage", "dwi", "adc", "swi", "tof", "perf", "scout", "cor", "sag", "tra", "fs", "km"]
+_VRS = {"00080060": "CS", "00180015": "CS", "00080008": "CS", "00101010": "AS", "00080020": "DA"}
 _PARTS = ["HEAD", "BRAIN", "KNEE", "SPINE", "ABDOMEN", "SHOULDER", ""]
 
 
@@ -79,25 +80,30 @@ then: [{{infer: {model if place % 10 else "other"}}}, {{deliver: [pacs]}}]
     return files
 
 
+def cells_of(plain: dict[str, str]) -> dict[str, str]:
+    """The same as cells: key → text."""
+    return {key: _fact(value) if key[0] == "s" else _cell(key, value) for key, value in plain.items()}
+
+
+def _fact(value: str) -> str:
+    return value if value.isdecimal() else f'"{value}"'
+
+
+def _cell(key: str, value: str) -> str:
+    vr = _VRS.get(key, "DS" if key.startswith("00180") else "LO")
+    return Cell((Raw(vr, value.encode()),)).to_text()
+
+
 def fill(database: Database, number: int) -> list[dict[str, str]]:
     """Chunks as the node writes them; a sample of the series."""
     chance = random.Random(7)  # the same series every time
     sample: list[dict[str, str]] = []
-    vrs = {"00080060": "CS", "00180015": "CS", "00080008": "CS", "00101010": "AS", "00080020": "DA"}
     for start in range(0, number, headers.CHUNK):
         plain = [series(chance, start + place) for place in range(min(headers.CHUNK, number - start))]
         sample += plain[: max(0, _SAMPLE - len(sample))]
-        rows = [
-            {
-                key: value if key[0] == "s" and value.isdecimal()
-                else f'"{value}"' if key[0] == "s"
-                else Cell((Raw(vrs.get(key, "DS" if key.startswith("00180") else "LO"), value.encode()),)).to_text()
-                for key, value in one.items()
-            }
-            for one in plain
-        ]  # fmt: skip
+        rows = [cells_of(one) for one in plain]
         uids = [one["0020000E"] for one in plain]
-        at = [(_NOW - timedelta(days=30)).timestamp() + (start + place) * 25.0 for place in range(len(plain))]
+        at = [(NOW - timedelta(days=30)).timestamp() + (start + place) * 25.0 for place in range(len(plain))]
         headers.write_chunk(database, Batch(Whose(uids, uids, [1] * len(uids), at, at), columns_of(rows)))
     return sample
 
@@ -134,7 +140,7 @@ def main() -> None:
         in_use = rule_files(given.rules, random.Random(1), "brain")
         draft = {**in_use, **dict(list(rule_files(given.rules, random.Random(2), "brain").items())[:20])}
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        trials = Trials(database, lambda: _NOW)
+        trials = Trials(database, lambda: NOW)
         begin, used = time.perf_counter(), time.process_time()
         found = trials.run(draft, in_use)
         took, used = time.perf_counter() - begin, time.process_time() - used

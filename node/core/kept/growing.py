@@ -18,7 +18,8 @@ _LOST = Cell((Raw("UN", None),)).to_text()
 class Growing:
     """Bounded in rows and in size: when it is full, it takes no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, text_at_most: int = TEXT_AT_MOST) -> None:
+        self._most = text_at_most
         self.rows = 0
         self._places: dict[str, dict[str, int]] = {}
         self._numbers: dict[str, array[int]] = {}
@@ -26,7 +27,7 @@ class Growing:
 
     def add(self, cells: Mapping[str, str]) -> bool:
         """One more series; False: it is full."""
-        if self.rows >= ROWS_AT_MOST or self._size >= TEXT_AT_MOST:
+        if self.rows >= ROWS_AT_MOST or self._size >= self._most:
             return False
         for key, cell in cells.items():
             text = cell if len(cell) <= CELL_AT_MOST or key[:1].islower() else _LOST

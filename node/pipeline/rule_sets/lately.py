@@ -21,6 +21,7 @@ from node.core.kept import NOT_KEPT, Column, KeptSubject, key_of
 from node.core.kept.growing import Growing
 from node.core.rules import RuleSet
 from node.core.rules.attributes import Attribute, Operand, named
+from node.core.rules.conditions import Condition
 from node.core.rules.kinds import Kind
 from node.core.rules.mistakes import Wrong
 from node.core.rules.reading import Known
@@ -31,6 +32,7 @@ DAYS = 7
 _CHUNKS_AT_MOST = 12  # of the newest: 50 000 series
 _LOOSE_AT_MOST = 20_000
 _COLUMNS_AT_MOST = 600
+_ASKED_AT_MOST = 300  # questions, until what they answered is forgotten
 _LISTED = 20
 _VALUES_AT_MOST = 50
 _FREE_TEXT = frozenset({"LT", "ST", "UC", "UR", "UT"})  # somebody may have typed a name into it
@@ -79,25 +81,34 @@ class Lately:
         self._seen = datetime(1970, 1, 1, tzinfo=UTC)
         self._chunks: tuple[int, ...] = ()
         self._whose: dict[int, Whose] = {}
+        self._asking = threading.Lock()
+        self._answers, self._asked = Answers(), 0  # what values answered is remembered for a while
         self._columns: OrderedDict[tuple[int, str], Column | None] = OrderedDict()
 
     def matching(self, rule_set: RuleSet, name: str, days: int = DAYS) -> Matching:
         """What the rule of that name matches. Rules that need several series are asked of each by itself."""
         place, rule = next((place, one) for place, one in enumerate(rule_set.rules) if one.name == name)
         earlier = [one for one in rule_set.rules[:place] if one.active and one.stop and not one.needs]
-        conditions = [rule.applies, *(one.applies for one in earlier)]
-        answers = Answers()
+        with self._asking:
+            return self._matching(rule.applies, [one.applies for one in earlier], days)
+
+    def _matching(self, wanted: Condition, before_it: Sequence[Condition], days: int) -> Matching:
+        self._asked += 1
+        if self._asked % _ASKED_AT_MOST == 0:
+            self._answers = Answers()
+        answers = self._answers
+        wanted, *earlier = [answers.alike(one) for one in (wanted, *before_it)]
         series = matched = unknown = taken = 0
         listed: list[tuple[float, str, str]] = []
-        for part in self._parts([*keys_of(conditions), NOT_KEPT], days):
+        for part in self._parts([*keys_of([wanted, *earlier]), NOT_KEPT], days):
             answers.turn_to(part.table)
             rows = np.flatnonzero(part.counts)
-            truth = answers.truth(rule.applies, rows)
+            truth = answers.truth(wanted, rows)
             hit = rows[truth == TRUE]
             before = np.zeros(len(hit), bool)
             for one in earlier:
                 left = np.flatnonzero(~before)
-                before[left] = answers.truth(one.applies, hit[left]) == TRUE
+                before[left] = answers.truth(one, hit[left]) == TRUE
             series, matched, taken = series + len(rows), matched + len(hit), taken + int(before.sum())
             unknown += int((truth == UNKNOWN).sum())
             for which, said in ((hit, "matched"), (rows[truth == UNKNOWN], "unknown")):
