@@ -1,7 +1,12 @@
-"""What the layer itself writes into the audit trail: reads of patients' images, and what nobody else wrote."""
+"""What the layer itself writes into the audit trail: reads of patients' images, and what nobody else wrote.
+
+A change is written down before it is answered. What was read is written by a thread of its own, many lines at once: a
+search must not wait for the disk, nor for its turn among those who receive.
+"""
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,8 +28,21 @@ _log = structlog.get_logger(__name__)
 
 _ONCE_IN = timedelta(minutes=10)  # one line tells of all reads of a study by one actor
 _REMEMBERED = 2_000
+_AT_ONCE = 256  # lines in one transaction
 _STUDIES = "/dicom-web/studies"
 _READS = (_STUDIES, "/dicom-web/series", "/dicom-web/instances")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Who read what."""
+
+    at: datetime
+    actor: str
+    address: str
+    what: What
+    on: str
+    query: str
 
 
 @dataclass
@@ -35,6 +53,8 @@ class Trail:
     clock: Callable[[], datetime]
     _told: OrderedDict[tuple[str, ...], datetime] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _reads: queue.SimpleQueue[_Read] = field(default_factory=queue.SimpleQueue)
+    _writer: threading.Thread | None = None
 
     def tells(self, method: str, path: str, status: int, visit: Visit, who: Asking) -> bool:
         """Whether there is something to write: a change or a refusal without a line, or images that were looked at."""
@@ -58,13 +78,10 @@ class Trail:
         self._write(What.REFUSED if refused else What.REQUEST, f"{method} {path}", "", ok=not refused)
 
     def _looked_at(self, visit: Visit, path: str, query: str) -> None:
-        try:
-            if study := _retrieved(path):
-                self._once(What.RETRIEVED, visit, f"study {study}", "")
-            else:
-                self._once(What.QUERIED, visit, path, query)
-        except StoreUnavailable as fault:  # images are looked at although nobody can write it down
-            _log.error("not in the audit trail", reason=str(fault))
+        if study := _retrieved(path):
+            self._once(What.RETRIEVED, visit, f"study {study}", "")
+        else:
+            self._once(What.QUERIED, visit, path, query)
 
     def turned_away(self, peer: Peer, method: str, path: str, fault: NodeError) -> None:
         """Who was refused at the door, when a change was what he wanted; once for what repeats itself."""
@@ -78,7 +95,30 @@ class Trail:
     def _once(self, what: What, visit: Visit, on: str, query: str) -> None:
         actor = visit.actor
         if actor and self._is_new((what, actor.name, actor.address, on, query)):
-            self._write(what, on, query)
+            self._reads.put(_Read(self.clock(), actor.name, actor.address, what, on, query))
+            self._demand_writer()
+
+    def _demand_writer(self) -> None:
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_reads, name="audit-reads", daemon=True)
+                self._writer.start()
+
+    def _write_reads(self) -> None:
+        while True:
+            some = [self._reads.get()]
+            while len(some) < _AT_ONCE and not self._reads.empty():
+                some.append(self._reads.get())
+            try:
+                self._note(some)
+            except NodeError as fault:  # images are looked at although nobody can write it down
+                _log.error("reads are not in the audit trail", instances=len(some), reason=str(fault))
+
+    def _note(self, some: list[_Read]) -> None:
+        with self.database.transaction() as connection:
+            for one in some:
+                with audit.asking(one.actor, one.address):
+                    audit.note(connection, one.at, one.what, one.on, after=one.query)
 
     def _is_new(self, what: tuple[str, ...]) -> bool:
         now = self.clock()
