@@ -297,7 +297,12 @@ def test_a_token_makes_no_credentials(lived_in: House) -> None:
 
 def test_nobody_makes_a_token_that_may_more_than_he(lived_in: House) -> None:
     viewer = lived_in.signed_in("bernd")
-    for more in ({"scopes": ["operate"]}, {"scopes": ["read"], "sees_patients": True}, {"scopes": []}):
+    wanted: list[dict[str, Any]] = [
+        {"scopes": ["operate"]},
+        {"scopes": ["read"], "sees_patients": True},
+        {"scopes": []},
+    ]
+    for more in wanted:
         assert viewer.post("/api/v1/account/tokens", json={"name": "ci", **more}).status_code == 422
 
 

@@ -62,7 +62,7 @@ def _below(where: str, prefix: str, routes: Sequence[BaseRoute]) -> Iterator[Doo
     """FastAPI keeps a router that was included as it is, with its prefix beside it, or its routes one by one."""
     for one in routes:
         if isinstance(one, APIRoute):
-            for method in sorted(one.methods):
+            for method in sorted(one.methods or ()):
                 yield Door(where, method, prefix + one.path, demands_of(one.dependant))
         elif router := getattr(one, "original_router", None):
             yield from _below(where, prefix + one.include_context.prefix, router.routes)  # type: ignore[attr-defined]

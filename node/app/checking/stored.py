@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from node.adapters.database import Database
+from node.adapters.database import Database, audit
 from node.adapters.database.balance import balance
 from node.adapters.database.engine import applied, revisions
 from node.adapters.database.ledger import broken_chains
@@ -92,13 +92,15 @@ def _whole_ledger(database: Database, settings: Settings) -> str:
     if broken:
         chain, numbers = next(iter(broken.items()))
         raise BadConfiguration("ledger", f"line {numbers[0]} of {chain} was changed or is missing", "Restore a backup")
+    if lines := audit.broken(database):
+        raise BadConfiguration("audit trail", f"line {lines[0]} was changed or is missing", "Restore a backup")
     files, _ = build_store(settings)
     missing = missing_files(database, partial(kept_size, files))
     if missing:
         raise BadConfiguration(
             "ledger", f"{len(missing)} stored files are missing or of another size, e.g. {missing[0]}"
         )
-    return "its chain is whole and every stored file is there"
+    return "its chain is whole, the audit trail's too, and every stored file is there"
 
 
 def _store(settings: Settings) -> Looked:
