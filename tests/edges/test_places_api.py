@@ -63,6 +63,8 @@ def test_what_a_form_sends_as_text_is_read_as_what_it_is(kept: Kept) -> None:
         ("dicom", {"host": "h"}, "destination x", "needs ae_title and host"),
         ("dicom", {**PACS, "ae_title": "much too long for one"}, "ae_title", "16 characters"),
         ("dicom", {**PACS, "port": 70000}, "port", "65535"),
+        ("dicom", {**PACS, "timeout_seconds": "inf"}, "timeout_seconds", "is no number"),
+        ("dicom", {**PACS, "port": "many"}, "port", "integer"),
         ("dicom", {**PACS, "url": "http://h"}, "url", "has no such key"),
         ("dicom", {**PACS, "password_file": "/etc/shadow"}, "password_file", "has no such key"),
         ("dicom", {**PACS, "windows": ["now"]}, "windows", "pattern"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -157,8 +158,20 @@ def _value(key: Key, value: object) -> object:
     if isinstance(value, str):
         if len(value) > _TEXT_AT_MOST or not value.isprintable():
             raise BadConfiguration(key.name, "is too long, or no text")
-        return value.strip() or None
+        value = _number(key, value.strip()) if value.strip() else None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadConfiguration(key.name, "is no number")
     return value
+
+
+def _number(key: Key, text: str) -> object:
+    """What is no number stays text, and the model says so."""
+    if key.shape not in (Shape.INTEGER, Shape.NUMBER):
+        return text
+    try:
+        return int(text) if key.shape is Shape.INTEGER else float(text)
+    except ValueError:
+        return text
 
 
 def _lines(key: Key, value: object) -> object:

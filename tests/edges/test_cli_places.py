@@ -1,0 +1,73 @@
+"""`mricore-node destinations` and `sources`: add, edit, remove, list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from node.cli import entry
+from tests.command_line import settings_file
+
+
+def run(file: Path, *arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(entry, [*arguments, "--config", str(file)], input=typed)
+
+
+def test_a_destination_is_added_changed_and_removed(tmp_path: Path) -> None:
+    file = settings_file(tmp_path)
+    said = run(file, "destinations", "add", "PACS2", "--kind", "dicom", "--set", "ae_title=PACS2", "--set", "host=h")
+    assert said.output == "destination PACS2 is added\n"
+    assert (
+        "revision 2" in run(file, "destinations", "edit", "PACS2", "--set", "gsps=true", "--set", "port=11112").output
+    )
+    shown = json.loads(run(file, "destinations", "show", "PACS2", "--json").output)
+    assert shown["keys"] == {"ae_title": "PACS2", "host": "h", "port": 11112, "gsps": True}
+    assert "revision 3" in run(file, "destinations", "edit", "PACS2", "--set", "gsps=", "--set", "port=").output
+    assert json.loads(run(file, "destinations", "show", "PACS2", "--json").output)["keys"] == {
+        "ae_title": "PACS2", "host": "h"
+    }  # fmt: skip
+    late = run(file, "destinations", "edit", "PACS2", "--set", "port=1", "--revision", "1")
+    assert "changed meanwhile" in str(late.exception)
+    assert run(file, "destinations", "remove", "PACS2").output == "destination PACS2 is removed\n"
+    assert "no destination PACS2" in str(run(file, "destinations", "remove", "PACS2").exception)
+    assert "node.toml" in str(run(file, "destinations", "remove", "pacs").exception)
+
+
+def test_a_secret_is_asked_for_and_not_shown(tmp_path: Path) -> None:
+    file = settings_file(tmp_path)
+    add = ("destinations", "add", "web", "--kind", "stow", "--set", "url=https://h/dicom-web", "--set", "user=u")
+    said = run(file, *add, "--secret", "password", typed="open sesame\n")
+    assert said.exit_code == 0, said.output
+    texts = [run(file, "destinations", *more).output for more in (("list", "--json"), ("show", "web"), ("list",))]
+    assert not any("sesame" in text for text in (said.output, *texts))
+    assert "password" in json.loads(run(file, "destinations", "show", "web", "--json").output)["secrets"]
+
+
+def test_sources_likewise(tmp_path: Path) -> None:
+    file = settings_file(tmp_path)
+    keys = (
+        "--set",
+        "ae_title=MR1",
+        "--set",
+        "hosts=10.0.0.7,10.0.0.8",
+        "--set",
+        "query.ae_title=P",
+        "--set",
+        "query.host=h",
+    )
+    assert run(file, "sources", "add", "mr", "--kind", "dicom", *keys).output == "source mr is added\n"
+    (mr,) = json.loads(run(file, "sources", "list", "--json").output)
+    assert mr["keys"]["hosts"] == ["10.0.0.7", "10.0.0.8"]
+    assert mr["keys"]["query"] == {"ae_title": "P", "host": "h"}
+    assert "below a folder" in str(run(file, "sources", "add", "f", "--kind", "folder", "--set", "path=/etc").exception)
+
+
+def test_the_keys_of_each_kind_are_told(tmp_path: Path) -> None:
+    file = settings_file(tmp_path)
+    assert run(file, "destinations", "keys").output.split() == ["dicom", "stow", "orthanc", "folder"]
+    told = {one["name"]: one for one in json.loads(run(file, "destinations", "keys", "stow", "--json").output)}
+    assert told["url"]["required"]
+    assert "Bearer" in told["token"]["help"]
+    assert "KEY=VALUE" in str(run(file, "sources", "add", "x", "--kind", "dicom", "--set", "host").exception)
