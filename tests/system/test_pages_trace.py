@@ -224,9 +224,10 @@ def test_anybody_can_use_the_pages_in_any_light_and_width(visitor: Visitor, widt
     with visitor.window(width=width, dark=dark) as visit:
         study = urlencode({"uid": str(HEAD[0].StudyInstanceUID)})
         for path in ("/admin/", f"/admin/studies?{study}", of_series(HEAD), of_series(OTHER), "/admin/inbox"):
-            page = visit.open(path)
+            visit.open(path)
             visit.demand_fits()
             visit.demand_accessible()
+        page = visit.page
         page.get_by_role("checkbox", name="All of this page").check()
         page.get_by_role("button", name="Dismiss…").click()
         visit.demand_accessible()
@@ -284,9 +285,9 @@ def test_who_may_not_see_patients_sees_masks(browser: Browser, bench: Bench) -> 
     base = f"http://127.0.0.1:{web.start('127.0.0.1', 0)}"
     try:
         with Visitor(browser, base).window() as visit:
+            page = visit.page
             for path in ("/admin/", of_series(HEAD)):
-                page = visit.open(path)
-                told = page.content()
+                told = visit.open(path).content()
                 for secret in ("Yamada", "山田", "A17", "P1<"):
                     assert secret not in told
                 expect(page.get_by_role("button", name="Reprocess…")).to_have_count(0)
