@@ -20,7 +20,9 @@ from node.web.access import cookies
 from node.web.access.demand import VISIT, Visit
 from node.web.access.guard import Guard, Misdirected
 from node.web.access.headers import secure
+from node.web.access.origin import SAFE
 from node.web.access.peers import believed
+from node.web.access.recent import Recent
 from node.web.access.trail import Trail
 
 Access = Callable[[ASGIApp], ASGIApp]  # what is put around an application
@@ -51,6 +53,7 @@ class Guarded:
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
         self._app, self._guard = app, guard
         self._trail = Trail(guard.database, guard.clock)
+        self._recent = Recent()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,7 +69,10 @@ class Guarded:
             await send(message)
 
         try:
-            visit = await run_in_threadpool(self._guard.visit, request, peer, method)
+            visit = self._recent.find(request, peer, path, method)
+            if visit is None:
+                visit = await run_in_threadpool(self._guard.visit, request, peer, method)
+                self._recent.keep(request, peer, path, method, visit)
         except NodeError as fault:
             await run_in_threadpool(self._trail.turned_away, peer, method, path, fault)
             await _turned_away(request, fault, path, method)(scope, receive, secured)
@@ -115,7 +121,10 @@ class _Answer:
         self._lasts = bool(self._secret) and kind.startswith("text/event-stream")
         method, url, status = self._request.scope["method"], self._request.url, message["status"]
         if self._trail.tells(method, url.path, status, self._visit, self._who):
-            await run_in_threadpool(self._trail.answered, self._visit, method, url.path, url.query, status)
+            if method in SAFE:  # reads are only handed on, to who writes them down
+                self._trail.answered(self._visit, method, url.path, url.query, status)
+            else:
+                await run_in_threadpool(self._trail.answered, self._visit, method, url.path, url.query, status)
 
 
 def _turned_away(request: HTTPConnection, fault: NodeError, path: str, method: str) -> Response:
