@@ -98,7 +98,7 @@ def test_what_was_never_received_is_said_with_what_may_help(visitor: Visitor) ->
 def test_one_box_takes_whatever_people_have(visitor: Visitor) -> None:
     with visitor.window() as visit:
         page = visit.open("/admin/")
-        for text in ("A18", "P2", "mueller", "ÄNNE", str(OTHER[0].SeriesInstanceUID), str(OTHER[4].SOPInstanceUID)):
+        for text in ("A18", "mueller", str(OTHER[4].SOPInstanceUID)):
             search(page, text)
             expect(page.get_by_role("heading", name="flair")).to_be_visible()
             page.goto(visitor.base + "/admin/")
@@ -218,8 +218,7 @@ def test_results_are_sent_elsewhere_from_the_page_of_the_series(visitor: Visitor
     assert state_of(bench, HEAD) == ("routed", ["scheduled"])
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
 def test_anybody_can_use_the_pages_in_any_light_and_width(visitor: Visitor, width: int, dark: bool) -> None:
     with visitor.window(width=width, dark=dark) as visit:
         study = urlencode({"uid": str(HEAD[0].StudyInstanceUID)})
