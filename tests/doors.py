@@ -36,11 +36,15 @@ class House:
 
     url: str
     doors: Doors
-    database: Database
+    store: Store
     clock: Clock
     settings: Settings
     web: Web
     clients: ExitStack
+
+    @property
+    def database(self) -> Database:
+        return self.store.database
 
     def add(self, name: str, role: Role, *, sees_patients: bool = True) -> None:
         self.doors.people.add(name, role, PASSWORD, sees_patients=sees_patients)
@@ -98,6 +102,6 @@ def _served(
     scheme = "https" if settings.http.tls_certificate else "http"
     try:
         with ExitStack() as clients:
-            yield House(f"{scheme}://127.0.0.1:{port}", doors, store.database, clock, settings, web, clients)
+            yield House(f"{scheme}://127.0.0.1:{port}", doors, store, clock, settings, web, clients)
     finally:
         web.stop()

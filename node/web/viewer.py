@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from node.errors import NoSuch, StoreUnavailable
 from node.pipeline.overlay import Find, Overlay
+from node.web.access.headers import viewer_policy
 
 BELOW = "/ohif/"
 _HASHED = re.compile(r"(?:^|/)(?:[0-9a-f]{16}|[\w-]+\.bundle\.[0-9a-f]{16})\.\w+$")
@@ -122,6 +123,8 @@ def _file(folder: Path, path: str, gzipped: bool) -> Response:
         wanted = root / "index.html"
     name = wanted.relative_to(root).as_posix()
     headers = {**_SAFE, "Cache-Control": _FOR_EVER if _HASHED.search(name) else "no-cache", "Vary": "Accept-Encoding"}
+    if wanted.suffix == ".html":
+        headers["Content-Security-Policy"] = viewer_policy(wanted.read_text(encoding="utf-8"))
     packed = wanted.with_name(f"{wanted.name}.gz")
     media_type = _TYPES.get(wanted.suffix, "application/octet-stream")
     if gzipped and packed.is_file():

@@ -15,12 +15,17 @@ from node.core.access import Right, Role
 from node.web.access import Anybody, Demand
 from node.web.access.demand import demands_of
 from tests.doors import PASSWORD, House, whole_house
+from tests.receiving import encoded
+from tests.synthetic import Grid, mr_series
 
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # What changes nothing, or only what is one's own: whoever may look may do it.
 _OWN = re.compile(r"/v1/(account/.*|session|trace|rules/(check|explain|why|form|form/write|complete|matches))")
 _OPEN = {"/v1/session", "/v1/first-start", "/sign-in", "/first-start", "/oidc/start", "/oidc/callback",
          "/static/{digest}/{name:path}"}  # fmt: skip
+
+
+_HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @dataclass(frozen=True)
@@ -110,3 +115,31 @@ def test_a_change_that_wrote_no_line_of_its_own_leaves_one_all_the_same(home: Ho
     assert made.status_code == 204
     newest = admin.get("/api/v1/audit", params={"what": "user.password"}).json()["lines"][0]
     assert (newest["actor"], newest["object"]) == ("anna", "user bernd")
+
+
+def test_who_may_not_see_patients_finds_none_in_any_answer(home: House) -> None:
+    change = {"PatientName": "Yamada^Tarou=山田^太郎", "PatientID": "P-4711-X", "PatientBirthDate": "19630517"}
+    change |= {"SeriesDescription": _HOSTILE, "StudyDescription": _HOSTILE, "AccessionNumber": "'\"><b>"}
+    instances = mr_series(Grid(slices=3), change=change)
+    for ds in instances:
+        home.store.receive(encoded(ds))
+    sees, blind = home.signed_in("anna"), home.signed_in("bernd")
+    uids = [instances[0].SeriesInstanceUID, instances[0].StudyInstanceUID, "1"]
+    told = 0
+    for one in doors(home.web.routes):
+        if one.method != "GET" or "events" in one.path or "static" in one.path:
+            continue
+        for uid in uids if "{" in one.path else [""]:
+            path = one.where + re.sub(r"\{[^}]*\}", uid, one.path)
+            whole = sees.get(path).text
+            told += "Yamada" in whole
+            assert one.where != "/admin" or _HOSTILE not in whole, f"{path} shows what DICOM says as HTML"
+            seen = blind.get(path, params={"text": "P-4711-X"}).text
+            for secret in ("Yamada", "山田", "19630517", "1963-05-17"):
+                assert secret not in seen, f"{path} shows {secret}"
+    for text in ("P-4711-X", "yamada", "山田"):
+        found = sees.post("/api/v1/trace", json={"text": text})
+        told += "Yamada" in found.text
+        assert "Yamada" not in blind.post("/api/v1/trace", json={"text": text}).text
+        assert blind.post("/api/v1/trace", json={"text": text}).json()["series"] == []
+    assert told > 0  # who may see them does: the test would notice a name
