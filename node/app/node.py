@@ -6,7 +6,9 @@ database ─ store ─ reception ─ http ─ listener      what arrives is kept
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from time import monotonic
 
 import structlog
@@ -30,6 +32,7 @@ from node.app.store import build_store
 from node.app.working import Working
 from node.config import Settings
 from node.core.audit import What
+from node.core.card import Card
 from node.errors import BadConfiguration, StoreUnavailable
 from node.pipeline.board import Board
 from node.pipeline.reception import Reception
@@ -180,23 +183,23 @@ class Node:
 
     def _notice_teller(self) -> NoticeTeller:
         """Raises BadConfiguration for templates and TLS files of [[notify]] that are no good."""
-        models = self._working.models if self._working else None
-        site = build_site(
-            self._places,
-            self.files,
-            self._delivering,
-            lambda: self._shared_clock.ahead if self._shared_clock else None,
-            lambda: [*models.cards] if models else [],
-        )
-        board = Board(self.database, site, self._clock)
-        return build_notice_teller(self.settings, self.database, lambda: board, self._clock)
+        return build_notice_teller(self.settings, self.database, lambda: self._board, self._clock)
 
     def _showing(self) -> Showing:
         """The board, the models and what jobs found."""
-        cards = cards_of(self.settings, self._working.models if self._working else None)
-        site = build_site(self._places, self.files, self._delivering, self._ahead, lambda: [*cards])
-        board = Board(self.database, site, self._clock)
-        return Showing(self._places, self.database, self._archiving.archive, board, self._clock, cards)
+        archive = self._archiving.archive
+        return Showing(self._places, self.database, archive, self._board, self._clock, self._cards)
+
+    @cached_property
+    def _cards(self) -> Mapping[str, Card]:
+        """Of the models that are installed here."""
+        return cards_of(self.settings, self._working.models if self._working else None)
+
+    @cached_property
+    def _board(self) -> Board:
+        """One for all who ask: pages, the API, notices."""
+        site = build_site(self._places, self.files, self._delivering, self._ahead, lambda: [*self._cards])
+        return Board(self.database, site, self._clock)
 
     def _ahead(self) -> timedelta | None:
         """How far this machine's clock is ahead of the one that counts; None: it is the one."""

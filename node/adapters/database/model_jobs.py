@@ -12,7 +12,7 @@ from node.adapters.database.conclusion_tables import likeness
 from node.adapters.database.engine import Database
 from node.adapters.database.tables import job
 
-AT_MOST = 2000
+AT_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class ModelJob:
     state: str
     model_version: str
     created_at: datetime
-    finished_at: datetime | None
     seconds: Mapping[str, float]  # per stage
     percentile: float | None  # of its likeness; None: not judged
     calibration: str
@@ -33,7 +32,7 @@ def newest(database: Database, model: str, since: datetime, most: int = AT_MOST)
     """The newest first, none that was created before `since`."""
     mine = (
         select(
-            job.c.id, job.c.state, job.c.model_version, job.c.created_at, job.c.finished_at, job.c.seconds,
+            job.c.id, job.c.state, job.c.model_version, job.c.created_at, job.c.seconds,
             likeness.c.percentile, likeness.c.calibration,
         )
         .outerjoin(likeness, likeness.c.job_id == job.c.id)
@@ -45,7 +44,7 @@ def newest(database: Database, model: str, since: datetime, most: int = AT_MOST)
         rows = connection.execute(mine).all()
     return [
         ModelJob(
-            row.id, row.state, row.model_version, row.created_at, row.finished_at, row.seconds, row.percentile,
+            row.id, row.state, row.model_version, row.created_at, row.seconds, row.percentile,
             row.calibration or "",
         )
         for row in rows

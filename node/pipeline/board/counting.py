@@ -19,7 +19,7 @@ _SHARE = 20  # it rests so many times as long as it took
 
 
 class Rarely(Generic[Counted]):
-    """What changes slowly, by name, looked at again after a while. For one caller at a time."""
+    """What changes slowly, by name, looked at again after a while. Two who come at once may both look."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
