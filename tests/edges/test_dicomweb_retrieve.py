@@ -376,3 +376,23 @@ def test_bits_that_are_not_stored_are_not_drawn(served: ServedArchive) -> None:
     assert served.get(f"{path_of(clean)}/rendered", "image/png").content == (
         served.get(f"{path_of(dirty)}/rendered", "image/png").content
     )
+
+
+@pytest.mark.parametrize("kind", ["plain", "one bit", "compressed"])
+def test_a_frame_is_the_same_from_memory_and_is_gone_with_its_file(served: ServedArchive, kind: str) -> None:
+    if kind == "one bit":
+        ds, _ = one_bit("from memory, bits", 61, 67, 5)
+        served.keep(ds)
+    else:
+        ds = kept(served, f"from memory, {kind}", JPEGLSLossless if kind == "compressed" else ExplicitVRLittleEndian)
+    path = f"{path_of(ds)}/frames/{2 if kind == 'one bit' else 1}"
+    accept = "application/octet-stream; transfer-syntax=*"
+    first = served.get(path, accept)
+    assert first.status_code == 200
+    again = [served.get(path, accept) for _ in range(3)]
+    assert {answer.content for answer in again} == {first.content}
+    assert {answer.headers["content-type"] for answer in again} == {first.headers["content-type"]}
+    assert served.get(path, "text/html").status_code == 406
+    stored = next(row for row in served.store.instances() if row.sop_instance_uid == str(ds.SOPInstanceUID))
+    served.store.files.path(stored.path).unlink()
+    assert served.get(path, accept).status_code == 404
