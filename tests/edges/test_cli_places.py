@@ -71,3 +71,19 @@ def test_the_keys_of_each_kind_are_told(tmp_path: Path) -> None:
     assert told["url"]["required"]
     assert "Bearer" in told["token"]["help"]
     assert "KEY=VALUE" in str(run(file, "sources", "add", "x", "--kind", "dicom", "--set", "host").exception)
+
+
+def test_rules_may_deliver_to_what_was_added(tmp_path: Path) -> None:
+    file, folder = settings_file(tmp_path), tmp_path / "rules"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(
+        "name: a\npriority: routine\nwhen: {Modality: MR}\non_unknown: hold\n"
+        "then:\n  - infer: mri_core_head\n  - deliver: [PACS2]\n"
+    )
+    assert "there is no destination PACS2" in run(file, "rules", "check", str(folder)).output
+    run(file, "destinations", "add", "PACS2", "--kind", "dicom", "--set", "ae_title=PACS2", "--set", "host=h")
+    assert "there is no destination" not in run(file, "rules", "check", str(folder)).output
+    published = run(file, "rules", "publish", str(folder), "--reason", "a new PACS")
+    assert published.exit_code == 0, published.output
+    refused = str(run(file, "destinations", "remove", "PACS2").exception)
+    assert "the rules in use deliver to PACS2 (a)" in refused

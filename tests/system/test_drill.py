@@ -68,6 +68,16 @@ def test_what_cannot_be_drilled_is_told_before_anything_is_started(tmp_path: Pat
     drill.database.close()
 
 
+def test_without_a_model_server_the_drill_says_so_and_ends(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, triton={"models": REPOSITORY, "url": "grpc://127.0.0.1:9"})
+    database = Database(settings.database_url)
+    database.migrate()
+    told = list(Drill(Places(settings, database), database, now).lines(["duplicate"]))
+    assert "grpc://127.0.0.1:9 takes no connections" in next(one["fault"] for one in told if "fault" in one)
+    assert told[-1] == {"sum": 0, "passed": False, "traces": 0}
+    database.close()
+
+
 def test_the_api_knows_the_exercises_and_refuses_what_cannot_be(tmp_path: Path) -> None:
     with keeping(tmp_path, now) as kept:
         assert [one["name"] for one in kept.api.get("/drill").json()] == list(NAMES)

@@ -29,7 +29,7 @@ from node.config import Settings
 from node.core import phantom
 from node.core.drill import PATIENT
 from node.core.results import to_bytes
-from node.errors import DestinationUnavailable
+from node.errors import DestinationUnavailable, ModelUnavailable
 
 SENDER, RECEIVER = "MRICORE_DRILL", "DRILL_PACS"
 SLICES = 12  # a model may ask for eight at least, and one comes late
@@ -217,7 +217,9 @@ class Ground:
         else:
             target, token = plan.triton_url.removeprefix("grpc://"), plan.triton_token
         host, _, port = target.rpartition(":")
-        self.way = Way((host.strip("[]"), int(port)))
+        where = (host.strip("[]"), int(port))
+        _demand_there(where, plan.triton_url)
+        self.way = Way(where)
         return f"grpc://127.0.0.1:{self.way.port}", token
 
     def _settings(self, url: str, token: str) -> dict[str, object]:
@@ -287,6 +289,14 @@ def ground(plan: Plan, folder: Path, say: Callable[[str], None]) -> Iterator[Gro
         yield made
     finally:
         made.stop()
+
+
+def _demand_there(where: tuple[str, int], url: str) -> None:
+    """Raises ModelUnavailable: without a model server nothing can be drilled but that."""
+    try:
+        socket.create_connection(where, timeout=5).close()
+    except OSError as refused:
+        raise ModelUnavailable(f"{url} takes no connections: see `mricore-node check`") from refused
 
 
 def _free_port() -> int:

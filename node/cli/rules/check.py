@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
+from node.adapters.database import Database
 from node.adapters.rule_files import read_rule_files
 from node.adapters.triton import read_repository
+from node.app.places import with_places
 from node.cli import config_option
 from node.config import Settings, load
 from node.core.rules import Mistake, Severity, check_rule_set
+from node.errors import NodeError
 
 
 @click.command()
@@ -24,13 +27,30 @@ def check(directory: Path | None, config: Path | None) -> None:
     """
     settings = load(config)
     files = read_rule_files(directory or settings.rules.directory)
-    mistakes = mistakes_of(files, settings)
+    mistakes = mistakes_of(files, _now(settings))
     for mistake in mistakes:
         click.echo(str(mistake))
     errors = sum(1 for mistake in mistakes if mistake.severity is Severity.ERROR)
     click.echo(f"{len(files)} files, {errors} errors, {len(mistakes) - errors} warnings")
     if errors:
         raise click.exceptions.Exit(1)
+
+
+def _now(settings: Settings) -> Settings:
+    """With what was added while the node ran; where it never ran, or its database is away, as node.toml has it."""
+    if (
+        settings.database_url.startswith("sqlite")
+        and not Path(settings.database_url.removeprefix("sqlite:///")).exists()
+    ):
+        return settings
+    database = Database(settings.database_url)
+    try:
+        database.migrate()
+        return with_places(settings, database)
+    except NodeError:
+        return settings
+    finally:
+        database.close()
 
 
 def mistakes_of(files: Mapping[str, str], settings: Settings) -> tuple[Mistake, ...]:

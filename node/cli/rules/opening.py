@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import click
 
 from node.adapters.database import Database
 from node.app import utc_now
+from node.app.places import with_places
 from node.cli.rules.check import mistakes_of
 from node.config import Settings, load
+from node.core.rules import Mistake
 from node.pipeline.rule_sets.versions import Versions
 
 
@@ -29,7 +31,12 @@ def opened(config: Path | None) -> Iterator[tuple[Settings, Versions]]:
 
 
 def versions_of(settings: Settings, database: Database) -> Versions:
-    return Versions(database, utc_now, lambda files: mistakes_of(files, settings), settings.rules.approval)
+    """Checked with the destinations of node.toml and those that were added while the node ran."""
+
+    def mistakes(files: Mapping[str, str]) -> tuple[Mistake, ...]:
+        return mistakes_of(files, with_places(settings, database))
+
+    return Versions(database, utc_now, mistakes, settings.rules.approval)
 
 
 def author_option(command: click.decorators.FC) -> click.decorators.FC:
