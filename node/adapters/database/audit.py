@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from node.adapters.database.access.tables import audit as rows
 from node.adapters.database.engine import Database
+from node.adapters.database.turns import Turn, take_turn
 from node.core.audit import GENESIS, Line, broken_links, link, told
 
 _LONGEST = 20_000  # characters of a state before or after
-_LOCK = 0x6D726903  # PostgreSQL: one writer at a time, to the end of its transaction
 
 
 @dataclass
@@ -87,8 +87,7 @@ def pass_over() -> None:
 
 def append(connection: Connection, line: Line) -> int:
     """Chain a line to the last one; its number."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    take_turn(connection, Turn.AUDIT)
     last = connection.execute(select(rows.c.number, rows.c.digest).order_by(rows.c.number.desc()).limit(1)).first()
     number, previous = (last.number + 1, last.digest) if last else (1, GENESIS)
     row = {**vars(line), "ok": int(line.ok), "number": number, "previous": previous, "digest": link(previous, line)}

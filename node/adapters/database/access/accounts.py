@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from node.adapters.database import audit
 from node.adapters.database.access.tables import account, session, token
 from node.adapters.database.engine import Database
+from node.adapters.database.turns import Turn, take_turn
 from node.core.access import Role
 from node.errors import NoSuch, Usage
 
@@ -62,6 +63,8 @@ def add(
            "password_at": now if password else None}  # fmt: skip
     try:
         with database.transaction() as connection:
+            if only_first:
+                take_turn(connection, Turn.FIRST_USER)
             if only_first and connection.execute(select(account.c.id).limit(1)).first():
                 raise Usage("there is a user already: sign in, or ask an administrator")
             key = connection.execute(insert(account).values(row)).inserted_primary_key
