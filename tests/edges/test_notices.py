@@ -38,7 +38,10 @@ from node.pipeline.notices.texts import Texts
 from node.pipeline.notices.watch import LIMITS, Beside, sightings
 from tests.certificates import Authority
 from tests.clock import Clock
+from tests.databases import url
 from tests.waiting import emptied, wait
+
+__all__ = ["url"]
 
 SECRET = "a secret of both sides"
 ACT, OK = Standing.ACT, Standing.OK
@@ -372,6 +375,26 @@ def test_what_rules_say_is_told_to_whom_they_name_and_counted(bell: Bell) -> Non
     ]
     assert it.got == []
     assert "4711" not in json.dumps(neuro.got)
+
+
+def test_every_database_keeps_causes_and_who_was_told_alike(url: str) -> None:
+    database = emptied(Database(url))
+    bell = Bell(database, Clock())
+    people = Notices(database, list, lambda: bell.notifier, bell.clock)
+    wait(database, "a")
+    with hook_receiver() as hook:
+        bell.add(hooked(hook, bell.clock, "neuro"), minimum=Severity.INFO)
+        bell.what = {"jobs": failed(2)}
+        say(bell, "a", ["neuro"])
+        assert bell.step() == 2
+        known = people.acknowledge(people.listed(only_open=True).alarms[-1].id, "anna")
+        assert known.acknowledged_by == "anna"
+        bell.what = {}
+        assert bell.step(45) == 1
+    assert [one["state"] for one in hook.got] == ["raised", "rule", "resolved"]
+    assert (rows.unsent(database), rows.held(database), rows.open_by_severity(database)) == (0, 0, {"info": 1})
+    assert [one.what for one in people.sent()] == ["resolved", "rule", "raised"]
+    database.close()
 
 
 def test_a_name_that_nobody_has_is_shown_and_its_notices_wait(bell: Bell) -> None:

@@ -48,7 +48,7 @@ class Reach:
 def sighted(database: Database, sightings: Sequence[Sighting], now: datetime) -> None:
     """What is wrong now: causes begin, go on, and end. Those of rules are left alone, but for old ones."""
     with database.transaction() as connection:
-        known = {row.cause: _read(row) for row in connection.execute(select(alarm))}
+        known = {row.cause: _read(row) for row in connection.execute(select(alarm).with_for_update())}
         for one in sightings:
             before = known.get(one.cause)
             if before is None:
@@ -237,7 +237,7 @@ def _of_rule(connection: Connection, row: Row[Any], now: datetime) -> Alarm:
     names = sorted(set(row.recipients))
     name = f"{row.rule} → {', '.join(names)}"
     cause = f"{Kind.RULE}:{name}"
-    found = connection.execute(select(alarm).where(alarm.c.cause == cause)).first()
+    found = connection.execute(select(alarm).where(alarm.c.cause == cause).with_for_update()).first()
     if found is None:
         begun = _begun(Sighting(Kind.RULE, name, Severity.INFO, "", 0), now)
         connection.execute(insert(alarm).values(**{**begun, "recipients": names}))
