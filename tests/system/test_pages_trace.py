@@ -202,6 +202,27 @@ def test_a_refusal_is_said_where_the_person_looks(visitor: Visitor, site: tuple[
         expect(dialog.get_by_role("alert")).to_contain_text(f"job {number} cannot be tried again: it is scheduled")
 
 
+def test_a_series_that_waits_shows_its_job_as_soon_as_there_is_one(visitor: Visitor, site: tuple[Bench, str]) -> None:
+    bench, _ = site
+    late = patient("late", "Late^One", SeriesDescription="late")
+    bench.receive(late)
+    with visitor.window() as visit:
+        page = visit.open(of_series(late))
+        expect(page.locator("main")).to_contain_text("Waiting")
+        bench.clock.advance(700)
+        bench.judge_due()
+        page.locator("[data-refresh]").evaluate("element => element.dispatchEvent(new Event('live:ask'))")
+        page.get_by_role("button", name="Cancel…").click()  # its dialog came with it
+        page.get_by_role("dialog").get_by_label("Reason").fill("the wrong patient")
+        page.evaluate("document.querySelector('[data-refresh]').dispatchEvent(new Event('live:ask'))")
+        page.wait_for_timeout(500)  # what is being typed is not taken away
+        expect(page.get_by_role("dialog").get_by_label("Reason")).to_have_value("the wrong patient")
+        page.get_by_role("button", name="Cancel the job").click()
+        expect(page.locator("#messages")).to_contain_text("canceled")
+        visit.demand_quiet()
+    assert state_of(bench, late) == ("routed", ["canceled"])
+
+
 def test_results_are_sent_elsewhere_from_the_page_of_the_series(visitor: Visitor, site: tuple[Bench, str]) -> None:
     bench, _ = site
     with visitor.window() as visit:

@@ -12,6 +12,7 @@
   const OLD_MS = 30000;
   const RETRY_MS = 5000;
   let heard = Date.now();
+  const last = new Map();  // id → what came last: what is as before is not touched, and what is marked in it stays marked
 
   function keyOf(box) {
     return box.id || `${box.name}=${box.value}`;
@@ -21,13 +22,14 @@
     const parsed = new DOMParser().parseFromString(html, "text/html");
     for (const fresh of [...parsed.body.children]) {
       const there = fresh.id && document.getElementById(fresh.id);
-      if (!there || there.outerHTML === fresh.outerHTML) continue;
+      if (!there || last.get(fresh.id) === fresh.outerHTML) continue;
       const boxes = there.querySelectorAll("input[type=checkbox]");
       const known = new Map([...boxes].map((box) => [keyOf(box), box.checked]));
       const open = new Set([...there.querySelectorAll("details[open][id]")].map((one) => one.id));
       const shown = [...there.querySelectorAll("dialog[open][id]")];
       const focus = there.contains(document.activeElement) ? document.activeElement : null;
       if (shown.length || (focus && focus.matches("textarea, select, input:not([type=checkbox])"))) continue;
+      last.set(fresh.id, fresh.outerHTML);
       const mark = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.name && `[name="${CSS.escape(focus.name)}"][value="${CSS.escape(focus.value)}"]`);
       const scrolls = [there, ...there.querySelectorAll("[data-scrolls]")].map((one) => one.scrollTop);
       there.replaceWith(document.adoptNode(fresh));

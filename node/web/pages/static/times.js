@@ -36,5 +36,4 @@
   all(document);
   setInterval(() => document.hidden || all(document), 15000);
   document.addEventListener("visibilitychange", () => document.hidden || all(document));
-  document.addEventListener("htmx:afterSwap", () => all(document));
 })();
