@@ -27,9 +27,12 @@ from node.pipeline.archive import Archive
 from node.pipeline.board import Board, KnownSource, Site
 from node.pipeline.board.reporting import sample_disk
 from node.pipeline.cards import Look
+from node.pipeline.forms import Choice
 from node.pipeline.gate import Gate, Slots
+from node.pipeline.rerouting import Rerouting
 from node.web import Web, api_routes
 from node.web.api.board import Watched, board_router
+from node.web.api.job_actions import job_actions_router
 from node.web.api.jobs import jobs_router
 from node.web.api.models import models_router
 from node.web.api.results import Findings, results_router
@@ -82,9 +85,11 @@ class Shown:
         board = Board(database, site, clock)
         look = Look(database, lambda: {CARD.name: CARD}, lambda: bench.rule_set, clock)
         about = Findings(database, self.archive, lambda: {CARD.name: CARD}, lambda: ["out", "archive"])
+        rerouting = Rerouting(database, lambda: ["out", "archive"], Choice(database, {}), clock)
         pages, watched = Pages(clock, "MRICORE"), Watched(board)
         api = [
             board_router(board, watched), models_router(look), results_router(about), jobs_router(database, clock),
+            job_actions_router(database, rerouting, clock),
         ]  # fmt: skip
         below = [board_pages(pages, board), models_pages(pages, look), job_pages(pages, about)]
 

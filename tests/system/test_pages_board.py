@@ -60,6 +60,7 @@ def drawn(page: Page) -> None:
 @pytest.mark.parametrize("name", ["board", "models", "model", "job", "sr", "seg"])
 def test_pages_fit_and_anybody_can_use_them(node: Shown, visitor: Visitor, name: str, width: int, dark: bool) -> None:
     with visitor.window(width=width, dark=dark) as visit:
+        visit.page.clock.set_fixed_time(node.bench.clock())  # otherwise pictures would say how long ago that was
         page = visit.open(addresses(node)[name])
         drawn(page)
         if _PICTURES:
@@ -174,6 +175,31 @@ def test_who_may_only_look_has_no_buttons_and_sees_no_patient(node: Shown, brows
         expect(page.get_by_role("button", name="Pause")).to_have_count(0)
         answer = page.request.post(f"{base}/api/v1/jobs/pause", data={"kind": "model", "name": CARD.name})
         assert answer.status == 403
+        visit.demand_quiet()
+
+
+def test_results_are_sent_elsewhere_a_job_is_canceled_with_a_reason_and_tried_again(
+    node: Shown, visitor: Visitor
+) -> None:
+    with visitor.window() as visit:
+        page = visit.open(f"/admin/jobs/{node.jobs[1]}")
+        page.get_by_role("button", name="Send again").click()
+        asked = page.get_by_role("dialog")
+        asked.get_by_label("archive").check()
+        asked.get_by_label("Reason").fill("the archive was down")
+        asked.get_by_role("button", name="Send again").click()
+        expect(page.get_by_text("On its way.")).to_be_visible()
+        page.wait_for_load_state()
+        expect(page.get_by_role("region", name="Deliveries")).to_contain_text("archive")
+        page.get_by_role("button", name="Cancel").click()
+        asked.get_by_label("Reason").fill("not wanted")
+        asked.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("Canceled.")).to_be_visible()
+        page.wait_for_load_state()
+        expect(page.locator("header .lead")).to_contain_text("not wanted")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("It is tried again.")).to_be_visible()
+        expect(page.locator("header .badge")).to_have_text("Scheduled")
         visit.demand_quiet()
 
 
