@@ -131,8 +131,9 @@ def main() -> None:
     reading = argparse.ArgumentParser(description=__doc__)
     reading.add_argument("--quick", action="store_true")
     reading.add_argument("--studies", type=int, default=0)
+    reading.add_argument("--rounds", type=int, default=0)
     asked = reading.parse_args()
-    many, rounds = asked.studies or (500 if asked.quick else 5000), 2 if asked.quick else 5
+    many, rounds = asked.studies or (500 if asked.quick else 5000), asked.rounds or (2 if asked.quick else 5)
     slices = mr_series(Grid(slices=100 if asked.quick else 500, rows=256, columns=256), name="slices")
     seg = _seg(200 if asked.quick else 975)
     small, large = _studies(many), [to_bytes(ds) for ds in slices]

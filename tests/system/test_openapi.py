@@ -55,4 +55,4 @@ def test_a_few_requests_to_every_operation_are_answered_as_described(address: st
 
 @pytest.mark.slow
 def test_many_requests_to_every_operation_are_answered_as_described(address: str, tmp_path: Path) -> None:
-    demand_passed(address, tmp_path, "--phases", "coverage,fuzzing,stateful", "--max-examples", "40")
+    demand_passed(address, tmp_path, "--phases", "coverage,fuzzing,stateful", "--max-examples", "12")
