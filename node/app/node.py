@@ -25,6 +25,7 @@ from node.app.noticing import build_notice_teller
 from node.app.places import Places
 from node.app.receiving import Receiving
 from node.app.roles import Role
+from node.app.rules import build_rules_room
 from node.app.serving import build_pages, build_routers, build_web
 from node.app.showing import Showing, build_teller, cards_of
 from node.app.site import build_site
@@ -128,9 +129,10 @@ class Node:
                 self._places, self.database, self.files, self._clock, self._delivering, wake, self._archiving.archive
             )
         reception = self._receiving.reception if self._receiving else None
-        routers = build_routers(self._places, self.database, self._clock) if self.role.shows else []
+        rules = build_rules_room(self._places, self.database, self._clock)
+        routers = build_routers(self._places, self.database, self._clock, rules) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
-        shown, leave = build_pages(self._places, self.database), _nothing
+        shown, leave = build_pages(self._places, self.database, rules), _nothing
         if self.role.shows:
             showing = self._showing()
             routers, shown, leave = [*routers, *showing.routers()], showing.beside(shown), showing.leave

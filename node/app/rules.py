@@ -44,9 +44,8 @@ def build_versions(places: Places, database: Database, clock: Clock, models: Seq
     return Versions(database, clock, mistakes, settings.rules.approval)
 
 
-def build_rules_router(places: Places, database: Database, clock: Clock) -> APIRouter:
+def build_rules_router(places: Places, room: Room) -> APIRouter:
     """/api/v1/rules of this process."""
-    room = build_rules_room(places, database, clock)
     return rules_router(room.versions, Background(room.versions, places.file.process_id), room.suggesting)
 
 

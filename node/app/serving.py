@@ -37,7 +37,7 @@ from node.web.pages import Pages, page_routes
 from node.web.pages.access import access_pages
 from node.web.pages.inbox import Box, inbox_pages
 from node.web.pages.notices import notices_pages
-from node.web.pages.rules import rules_pages
+from node.web.pages.rules import Room, rules_pages
 from node.web.pages.trace import Studies, trace_pages
 
 Shown = Callable[[Pages], Sequence[APIRouter]]  # pages, given their frame
@@ -81,8 +81,8 @@ def build_web(
     return Web(routes, access, leaving=leaving)
 
 
-def build_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
-    """What stands below /api/v1; one for each subject."""
+def build_routers(places: Places, database: Database, clock: Clock, rules: Room | None = None) -> list[APIRouter]:
+    """What stands below /api/v1; one for each subject. `rules`: that the pages read too, so that it is held once."""
     rerouting = Rerouting(
         database,
         lambda: places.settings().destination_names,
@@ -94,13 +94,13 @@ def build_routers(places: Places, database: Database, clock: Clock) -> list[APIR
         job_actions_router(database, rerouting, clock),
         series_router(database, clock),
         inbox_router(Inbox(database, clock)),
-        build_rules_router(places, database, clock),
+        build_rules_router(places, rules or build_rules_room(places, database, clock)),
         *build_places_routers(places, database, clock),
         notices_router(build_notices(places.file, database, clock)),
     ]
 
 
-def build_pages(places: Places, database: Database) -> Shown:
+def build_pages(places: Places, database: Database, rules: Room | None = None) -> Shown:
     """What stands below /admin; one router for each subject."""
 
     def shown(pages: Pages) -> list[APIRouter]:
@@ -108,7 +108,7 @@ def build_pages(places: Places, database: Database) -> Shown:
             trace_pages(pages, Studies(database, lambda: places.settings().destination_names)),
             inbox_pages(pages, Box.of(Inbox(database, pages.clock), database)),
             *build_places_pages(pages, places, database),
-            rules_pages(pages, build_rules_room(places, database, pages.clock)),
+            rules_pages(pages, rules or build_rules_room(places, database, pages.clock)),
         ]
 
     return shown

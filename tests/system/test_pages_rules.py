@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.bench import Bench
 from tests.browser import NARROW, PATIENCE_MS, WIDE, Visit, Visitor
@@ -189,7 +189,10 @@ def test_a_draft_that_is_open_in_two_windows_loses_nothing(browser: Browser, sit
 
 def test_rules_are_reordered_by_keyboard_and_by_drag_and_switched_off(visit: Visit, site: RuleSite) -> None:
     def names() -> list[str]:
-        return page.locator("table.rules tbody tr").evaluate_all("rows => rows.map(row => row.dataset.name)")
+        found: list[str] = page.locator("table.rules tbody tr").evaluate_all(
+            "rows => rows.map(row => row.dataset.name)"
+        )
+        return found
 
     page = visit.open("/admin/rules")
     button = page.get_by_role("button", name="Move head up")
@@ -240,7 +243,7 @@ def test_another_person_approves_and_what_was_before_comes_back_in_one_step(brow
 def test_files_are_imported_and_a_draft_is_put_into_the_shadow(visit: Visit, site: RuleSite) -> None:
     page = visit.open("/admin/rules")
     page.get_by_role("button", name="Import files").click()
-    file = {
+    file: FilePayload = {
         "name": "50-knee.yaml",
         "mimeType": "text/yaml",
         "buffer": b"name: knee\nwhen: {BodyPartExamined: KNEE}\nthen: [ignore]\n",
