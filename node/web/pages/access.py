@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import quote, urlencode, urlsplit
@@ -128,9 +129,30 @@ def _inside(pages: Pages, signing_in: SigningIn) -> APIRouter:
         older = ""
         if len(found) > _LINES:
             older = "/admin/audit?" + urlencode({**asked, "before": found[_LINES - 1].number})
-        return pages.page(request, "access/audit.html", "audit", lines=found[:_LINES], asked=asked, older=older)
+        lines = [(one.number, one.line, _steps(one.line.before, one.line.after)) for one in found[:_LINES]]
+        return pages.page(request, "access/audit.html", "audit", lines=lines, asked=asked, older=older)
 
     return router
+
+
+def _steps(before: str, after: str) -> list[tuple[str, str, str]]:
+    """What differs: (name, before, after), of the values of objects; otherwise both as they are, without a name."""
+    was, now = _object(before), _object(after)
+    if was is None or now is None:
+        return [("", before, after)] if before or after else []
+    return [(name, was.get(name, ""), now.get(name, "")) for name in {**was, **now} if was.get(name) != now.get(name)]
+
+
+def _object(text: str) -> dict[str, str] | None:
+    if not text:
+        return {}
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(read, dict):
+        return None
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in read.items()}
 
 
 def _failed(pages: Pages, request: Request, status: int, what: str) -> Response:
