@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from unicodedata import east_asian_width
 
 from reportlab.lib.colors import Color
 from reportlab.lib.pagesizes import A4
@@ -14,9 +14,9 @@ from node.core.drill import About, Outcome, exercise
 from node.core.results.letters import draw, register
 
 _MM = 72 / 25.4
-_LEFT, _WIDTH, _TOP, _BOTTOM = 20 * _MM, float(A4[0]) - 40 * _MM, float(A4[1]) - 22 * _MM, 42 * _MM
+_LEFT, _WIDTH, _TOP, _BOTTOM = 20 * _MM, float(A4[0]) - 40 * _MM, float(A4[1]) - 20 * _MM, 24 * _MM
 _GREY, _BLACK, _GREEN, _RED = Color(0.35, 0.35, 0.35), Color(0, 0, 0), Color(0.05, 0.4, 0.15), Color(0.72, 0.07, 0.07)
-_LETTERS = 98  # of a line at 9 points
+_LETTERS = 104  # of a line at 9 points
 _LEAD = 12.0
 
 
@@ -68,7 +68,7 @@ class _Page:
         if self._y - lines * _LEAD < _BOTTOM:
             self._turn()
         self._canvas.setStrokeColor(_GREY)
-        self._canvas.line(_LEFT, self._y + 10, _LEFT + _WIDTH, self._y + 10)
+        self._canvas.line(_LEFT, self._y + 14, _LEFT + _WIDTH, self._y + 14)
         word = "PASSED" if one.passed else "FAILED"
         color = _GREEN if one.passed else _RED
         self._line(f"{about.title} ({about.name})", 11, bold=True, lead=0)
@@ -80,9 +80,9 @@ class _Page:
         self._y -= 8
 
     def signed(self) -> None:
-        if self._y < _BOTTOM + 20 * _MM:
+        if self._y < _BOTTOM + 12 * _MM:
             self._turn()
-        self._y = max(self._y - 30, _BOTTOM)
+        self._y -= 24
         self._canvas.setStrokeColor(_BLACK)
         for at, name in ((0.0, "Date"), (45 * _MM, "Name"), (105 * _MM, "Signature")):
             self._canvas.line(_LEFT + at, self._y, _LEFT + at + 40 * _MM, self._y)
@@ -114,4 +114,25 @@ class _Page:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _LETTERS) or [""]
+    """Lines that fit; a word that does not is broken."""
+    lines, line, used = list[str](), "", 0
+    for word in " ".join(text.split()).split(" "):
+        for piece in _pieces(word):
+            wide = _wide(piece)
+            if line and used + 1 + wide > _LETTERS:
+                lines, line, used = [*lines, line], piece, wide
+            else:
+                line, used = (f"{line} {piece}", used + 1 + wide) if line else (piece, wide)
+    return [*lines, line]
+
+
+def _pieces(word: str) -> Iterator[str]:
+    while _wide(word) > _LETTERS:
+        yield word[: _LETTERS // 2]
+        word = word[_LETTERS // 2 :]
+    yield word
+
+
+def _wide(text: str) -> int:
+    """In Latin letters: an ideograph is as wide as two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)

@@ -108,6 +108,9 @@ def test_an_unknown_sender_is_admitted(visitor: Visitor, database: Database) -> 
         expect(row).to_contain_text("MR Image Storage")
         row.get_by_role("button", name="Admit").click()
         expect(page.locator("#messages")).to_contain_text("MR_NEW may send from 10.0.0.9 now")
+        for path in ("/admin/places/source/MR 1", "/admin/places/add/source?kind=dicom"):
+            visit.open(path)
+            visit.demand_accessible()
         visit.demand_quiet()
     assert is_admitted(database, "MR_NEW", "10.0.0.9")
 
