@@ -30,7 +30,7 @@ def release() -> set[str]:
 def licences(name: str) -> str:
     """What a distribution says of itself, in whatever form; "" when it says nothing."""
     found = metadata.metadata(name)
-    said = [found.get("License-Expression"), (found.get("License") or "").partition("\n")[0]]
+    said = [one.partition("\n")[0] for key in ("License-Expression", "License") for one in found.get_all(key) or ()]
     said += [one for one in found.get_all("Classifier") or () if one.startswith("License")]
     return "; ".join(one for one in said if one)
 

@@ -54,4 +54,4 @@ def test_every_version_that_an_installed_node_has_is_pinned() -> None:
             one = Requirement(line)
             pinned[canonicalize_name(one.name)] = next(iter(one.specifier)).version
     for name in sorted(release() - {"nvidia-pytriton"}):  # the Makefile pins it
-        assert pinned.get(name) == metadata.version(name), name
+        assert pinned.get(canonicalize_name(name)) == metadata.version(name), name
