@@ -3,6 +3,7 @@
 model.py     what the form shows
 reading.py   text → form, or why the form cannot show it
 writing.py   text and a changed form → text: only what changed is written, comments and layout stay
+rendering.py conditions and actions as YAML
 spans.py     where things stand in the text
 yaml.py      values as YAML
 """

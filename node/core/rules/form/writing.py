@@ -10,6 +10,7 @@ from ruamel.yaml.nodes import Node as YamlNode
 
 from node.core.rules.form.model import Action, Clause, Form, Group, Node, NotAFormError, plain
 from node.core.rules.form.reading import read_form
+from node.core.rules.form.rendering import action_of, asked_of, block, flow, value_of
 from node.core.rules.form.spans import (
     composed,
     flows,
@@ -26,7 +27,6 @@ from node.core.rules.form.yaml import listing, scalar
 
 _ORDER = ("name", "description", "priority", "deadline", "when", "needs", "within", "else", "on_unknown", "then",
           "stop", "active")  # fmt: skip
-_LISTS = ("in", "between")
 _REFUSED = "the form cannot write this: change it in the text"
 
 
@@ -99,35 +99,17 @@ def _actions(text: str, before: Sequence[Action], now: Sequence[Action], top: st
     kept = [one for one in now if one.at in known]
     for one in kept:
         if one != known[one.at]:
-            text = replaced(text, found(composed(text), _moved(one.at, top)), _action(one))
+            text = replaced(text, found(composed(text), _moved(one.at, top)), action_of(one))
     gone = set(known) - {one.at for one in kept}
     for one in now:
         if one.at not in known:
-            written = _action(one)
+            written = action_of(one)
             text = with_entry(
                 text, found(composed(text), top), [written], f"{{{written}}}" if ":" in written else written
             )
     for at in sorted(gone, key=_numbers, reverse=True):
         text = without(text, found(composed(text), top), _numbers(at)[-1])
     return text
-
-
-def _action(one: Action) -> str:
-    if one.kind == "infer":
-        name = one.values[0] if one.values else ""
-        if not one.volume and not one.unsuitable:
-            return f"infer: {scalar(name)}"
-        more = (f", volume: {scalar(one.volume)}" if one.volume else "") + (
-            ", unsuitable: not-processable" if one.unsuitable else ""
-        )
-        return f"infer: {{model: {scalar(name)}{more}}}"
-    if one.kind in ("hold", "ignore"):
-        return f"{one.kind}: {scalar(one.values[0])}" if one.values else one.kind
-    if one.kind == "notify" and one.say:
-        return f"notify: {{to: {listing(one.values)}, say: {scalar(one.say)}}}"
-    if one.kind == "deliver" or len(one.values) != 1:
-        return f"{one.kind}: {listing(one.values)}"
-    return f"{one.kind}: {scalar(one.values[0])}"
 
 
 def _conditions(text: str, before: Group, now: Group) -> str:
@@ -201,7 +183,7 @@ def _changed(text: str, was: Clause, now: Clause, at: str) -> str:
         holder, number = _holder(root, at)
         key = parts_of(holder)[number][0]
         if key is not None and str(key.value) == was.operator and now.operator not in _keys_of(holder):
-            text = replaced(text, node, _value(now))
+            text = replaced(text, node, value_of(now))
             holder, number = _holder(composed(text), at)
             key = parts_of(holder)[number][0]
             return replaced(text, key, now.operator) if key is not None else text
@@ -210,7 +192,7 @@ def _changed(text: str, was: Clause, now: Clause, at: str) -> str:
     several = isinstance(value, MappingNode) and len(value.value) > 1
     if several or (now.attribute != was.attribute and now.attribute in _keys_of(entry)) or key is None:
         raise NotAFormError(0, _REFUSED)
-    text = replaced(text, value, _asked(now))
+    text = replaced(text, value, asked_of(now))
     if now.attribute != was.attribute:
         entry, number = _entry(composed(text), at, was.attribute)
         key = parts_of(entry)[number][0]
@@ -221,7 +203,7 @@ def _changed(text: str, was: Clause, now: Clause, at: str) -> str:
 def _values(text: str, node: YamlNode, was: Clause, now: Clause) -> str:
     """Other values. Those of a list that stay are not touched."""
     if not isinstance(node, SequenceNode) or not now.values:
-        return replaced(text, node, _value(now))
+        return replaced(text, node, value_of(now))
     kept = [value for value in was.values if value in now.values]
     fresh = [value for value in now.values if value not in was.values]
     if (*kept, *fresh) != now.values or not kept:
@@ -248,19 +230,19 @@ def _put(text: str, at: str, node: Node) -> str:
     """One more condition into a group."""
     container = found(composed(text), at)
     if isinstance(container, SequenceNode):
-        lines = list(_block(node))
-        return with_entry(text, container, lines, f"{{{_flow(node)}}}")
+        lines = list(block(node))
+        return with_entry(text, container, lines, f"{{{flow(node)}}}")
     key = node.attribute if isinstance(node, Clause) else node.how
     taken = _keys_of(container)
     if key not in taken:
-        return with_entry(text, container, list(_block(node)), _flow(node))
+        return with_entry(text, container, list(block(node)), flow(node))
     if "all" not in taken:
         wrapped = Group("all", (node,))
-        return with_entry(text, container, list(_block(wrapped)), _flow(wrapped))
+        return with_entry(text, container, list(block(wrapped)), flow(wrapped))
     together = parts_of(container)[taken.index("all")][1]
     if not isinstance(together, SequenceNode):
         raise NotAFormError(0, _REFUSED)
-    return with_entry(text, together, list(_block(node)), f"{{{_flow(node)}}}")
+    return with_entry(text, together, list(block(node)), f"{{{flow(node)}}}")
 
 
 def _taken(text: str, at: str) -> str:
@@ -292,64 +274,6 @@ def _entry(root: YamlNode, at: str, attribute: str) -> tuple[YamlNode, int]:
 
 def _keys_of(container: YamlNode) -> list[str]:
     return [str(key.value) for key, _ in parts_of(container) if key is not None]
-
-
-def _flow(node: Node) -> str:
-    """`key: value` in one line."""
-    if isinstance(node, Clause):
-        return f"{scalar(node.attribute)}: {_asked(node)}"
-    if node.how == "not":
-        return f"not: {{{', '.join(_flow(part) for part in _together(node))}}}"
-    return f"{node.how}: [{', '.join(f'{{{_inside(part)}}}' for part in node.parts)}]"
-
-
-def _inside(node: Node) -> str:
-    if isinstance(node, Group) and node.how == "all" and _apart(node.parts):
-        return ", ".join(_flow(part) for part in node.parts)
-    return _flow(node)
-
-
-def _block(node: Node) -> Iterator[str]:
-    """The same over several lines."""
-    if isinstance(node, Clause):
-        yield _flow(node)
-        return
-    yield f"{node.how}:"
-    for part in _together(node) if node.how == "not" else node.parts:
-        inner = list(_block(part))
-        if node.how == "not":
-            yield from (f"  {line}" for line in inner)
-        else:
-            yield f"  - {inner[0]}"
-            yield from (f"    {line}" for line in inner[1:])
-
-
-def _together(node: Group) -> Sequence[Node]:
-    """Parts that may stand in one mapping."""
-    return node.parts if _apart(node.parts) else (Group("all", node.parts),)
-
-
-def _apart(parts: Sequence[Node]) -> bool:
-    keys = [part.attribute if isinstance(part, Clause) else part.how for part in parts]
-    return len(set(keys)) == len(keys) > 0
-
-
-def _asked(clause: Clause) -> str:
-    """The value of an attribute: operator, quantifier and negation around the values."""
-    bare = clause.operator == "equals" and len(clause.values) == 1 and not clause.quantifier and not clause.negated
-    if bare:
-        return _value(clause)
-    said = f"{{{clause.operator}: {_value(clause)}}}"
-    if clause.quantifier:
-        said = f"{{{clause.quantifier}: {said}}}"
-    return f"{{not: {said}}}" if clause.negated else said
-
-
-def _value(clause: Clause) -> str:
-    shared = len(clause.values) == 1 and clause.values[0].startswith("lists.")
-    if (clause.operator in _LISTS and not shared) or len(clause.values) != 1:
-        return listing(clause.values)
-    return scalar(clause.values[0])
 
 
 def _numbers(at: str) -> tuple[int, ...]:

@@ -22,20 +22,16 @@ from node.pipeline.rule_sets.suggesting import Suggesting, names_of
 from node.web.api.rules.drafting import (
     AskedSeries,
     Begun,
-    Cannot,
     Completed,
-    Form,
     Matches,
     Option,
-    Shown,
     TakenFrom,
     ToAsk,
     ToBegin,
     ToComplete,
     ToMatch,
-    ToRead,
-    ToWriteForm,
 )
+from node.web.api.rules.forms import Cannot, Form, Shown, ToRead, ToWriteForm
 from node.web.api.rules.versions import explained
 from node.web.api.rules.who import Reader, Writer, put_on_draft
 
