@@ -46,6 +46,7 @@ _CLASSES = {
 _BEST_FIRST = {Form.LABELMAP: "LABELMAP", Form.BINARY: "BINARY", Form.OVERLAY: "Secondary Capture"}
 _SOON_DAYS = 30
 _PATIENT = "MRICORE-TEST"
+_AGAIN_S = 0.5  # between two searches
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Asked:
     removes: bool = False  # whether the synthetic object may be deleted there
     proof: str = "answer"
     seconds: float = 10.0  # for each of the first steps
+    found_seconds: float = 10.0  # until what was stored has to be found
 
 
 class Examination:
@@ -223,7 +225,7 @@ class Examination:
         if not isinstance(self._destination, Findable):
             return
         try:
-            found = self._destination.find(self._sample)
+            found = self._found(self._destination)
         except DestinationUnavailable as silent:
             yield Seen("find", Verdict.FAILED, str(silent), _CURES["find"])
             return
@@ -233,6 +235,15 @@ class Examination:
             yield Seen("find", Verdict.OK, "found")
         else:
             yield Seen("find", Verdict.FAILED, "not found: it answered that it took it", _CURES["find"])
+
+    def _found(self, destination: Findable) -> bool | None:
+        """A PACS may write what it took into its index a little later."""
+        give_up = time.monotonic() + self._asked.found_seconds
+        while True:
+            found = destination.find(self._sample)
+            if found is not False or time.monotonic() > give_up:
+                return found
+            time.sleep(_AGAIN_S)
 
     def _compare(self) -> Iterator[Seen]:
         if not isinstance(self._destination, Returning):

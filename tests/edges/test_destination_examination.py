@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from node.adapters.destinations import Outgoing
 from node.app.keeping import build_destinations
 from node.app.places import Places
+from node.pipeline.examination import Asked, Examination
 from tests.certificates import Authority
 from tests.clock import Clock
 from tests.destinations import stow_server
+from tests.fakes import FakeDestination
 from tests.keeping import Kept, keeping
 from tests.listening import now
 from tests.orthanc import free_port, orthanc
@@ -74,6 +77,27 @@ def test_a_class_that_is_not_taken_is_told_with_what_to_do(kept: Kept) -> None:
     assert "Have the class allowed" in seen["takes Segmentation"][2]
     assert seen["store"][0] == "ok"
     assert not standing(kept, "pacs")["card"]["works"]
+
+
+def test_what_is_found_late_is_found_and_what_is_not_kept_is_told(tmp_path: Path) -> None:
+    class Late(FakeDestination):
+        """Answers at once, and finds from the third search on."""
+
+        searches, from_search = 0, 3
+
+        def find(self, _wanted: Outgoing) -> bool:
+            self.searches += 1
+            return self.searches >= self.from_search
+
+    def found(destination: Late) -> str:
+        asked = Asked("MRICORE", frozenset(), now(), found_seconds=1.5)
+        steps = {one.part: one for one in Examination(destination, asked, tmp_path).steps()}
+        return steps["find"].verdict.value
+
+    assert found(Late("late")) == "ok"
+    never = Late("never")
+    never.from_search = 1000
+    assert found(never) == "failed"
 
 
 def test_storage_commitment_is_asked_for_where_it_is_the_proof(kept: Kept) -> None:

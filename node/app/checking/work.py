@@ -61,6 +61,8 @@ def _reported(database: Database, clock: Clock) -> Looked | None:
     reports = [one for one in model_reports.of_the_living(database) if clock() - one.at < _FRESH]
     if not reports:
         return None
+    if any(one.canary_at is None for one in reports):
+        return Looked(Verdict.ATTENTION, "the node that runs has not asked its canaries yet", "Look again in a minute")
     if faults := [f"{one.model}: {one.fault}" for one in reports if one.fault]:
         return Looked(Verdict.FAILED, "; ".join(faults), _CURE)
     names = ", ".join(dict.fromkeys(one.model for one in reports))
