@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -420,6 +421,40 @@ def test_open_dicomweb_is_open_and_nothing_else_is(store: Store, tmp_path: Path)
         home.add("anna", Role.ADMIN)
         client = home.client()
         assert client.get("/dicom-web/studies").status_code != 401
+        assert client.get("/dicom-web/studies", headers={"Host": "evil.example"}).status_code == 401
         assert client.get("/api/v1/jobs").status_code == 401
         foreign = client.post("/dicom-web/studies", content=b"", headers={"Origin": "https://evil.example"})
         assert foreign.status_code == 403
+
+
+def test_who_is_not_signed_in_says_little(lived_in: House) -> None:
+    client = lived_in.client()
+    assert client.post("/api/v1/session", content=b"x" * 70_000).status_code == 413
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 10_000
+
+    answer = client.post("/api/v1/session", content=endless(), headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert sign_in(lived_in.client(), "anna", PASSWORD).status_code == 201
+
+
+def test_who_is_turned_away_fills_no_trail(lived_in: House) -> None:
+    for number in range(5):
+        assert lived_in.client().post(f"/api/v1/jobs/{number}/retry").status_code == 401
+    assert [what for what, _, _, _ in told(lived_in, "request.refused")] == ["request.refused"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin/sign-in%3F/../../api/v1/jobs", "//api/v1/jobs", "/healthz%3Fx", "/admin/static/../../api/v1/jobs",
+             "/admin/static/%2e%2e/%2e%2e/api/v1/jobs", "/API/v1/jobs", "/api/v1/jobs/", "/dicom-web"],
+)  # fmt: skip
+def test_no_way_of_writing_an_address_leads_past_the_door(lived_in: House, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(lived_in.url.rsplit(":", 1)[1])), timeout=60) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    assert int(answer.split()[1]) in (307, 401, 404)
+    assert b'"jobs"' not in answer

@@ -10,6 +10,7 @@ origin.py     … and whether a page of ours sent the change (CSRF)
 cookies.py    what a browser keeps of its session
 peers.py      who is at the other end, also behind a proxy
 headers.py    security headers
+bounds.py     how much a request of the API may say
 trail.py      what the layer writes into the audit trail
 """
 

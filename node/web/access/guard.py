@@ -10,13 +10,14 @@ from starlette.requests import HTTPConnection
 
 from node.adapters.database import Database
 from node.core.access import LOCAL, Actor, Right, Role
+from node.core.access.addresses import is_address, is_loopback
 from node.core.access.secrets import csrf_token
 from node.errors import NotAllowed, NotSignedIn
 from node.pipeline.access.identify import Identify
 from node.web.access import cookies
 from node.web.access.demand import Visit, demand
 from node.web.access.origin import SAFE, is_foreign, shows
-from node.web.access.peers import Peer, Proxies
+from node.web.access.peers import Peer, Proxies, host_of
 
 _PROBES = ("/healthz", "/readyz", "/metrics")  # asked by machines, under any name
 _OPEN = (*_PROBES, "/", "/admin", "/admin/sign-in", "/admin/first-start", "/favicon.ico",
@@ -44,7 +45,7 @@ class Guard:
 
     def visit(self, request: HTTPConnection, peer: Peer, method: str) -> Visit:
         """Raises NotSignedIn, NotAllowed."""
-        path = request.url.path
+        path = request.scope["path"]
         if path in _PROBES:
             return Visit(None)
         self._demand_name(peer)
@@ -70,7 +71,9 @@ class Guard:
         if actor is None:
             return None
         token = csrf_token(secret)
-        signs_in = request.url.path in ("/api/v1/session", "/api/v1/first-start") and request.scope["method"] == "POST"
+        signs_in = (
+            request.scope["path"] in ("/api/v1/session", "/api/v1/first-start") and request.scope["method"] == "POST"
+        )
         if unsafe and not signs_in and not shows(request, token):
             raise NotAllowed("the change did not show the token of its page: load the page again")
         return Visit(actor, token)
@@ -78,9 +81,14 @@ class Guard:
     def _without_signing_in(self, peer: Peer, path: str) -> Actor | None:
         if self.local and peer.is_here and not self.identify.has_users():
             return replace(LOCAL, address=peer.address)
-        if self.open_dicomweb and path.startswith(DICOMWEB):
+        if self.open_dicomweb and path.startswith(DICOMWEB) and self._knows(peer):
             return replace(ANYBODY, address=peer.address)
         return None
+
+    def _knows(self, peer: Peer) -> bool:
+        """A name that anybody's DNS may point at this node would let his pages read it (DNS rebinding)."""
+        host = host_of(peer.host)
+        return bool(self.public_host) or is_address(host) or is_loopback(host)
 
     def _allowed(self, actor: Actor | None, path: str, method: str) -> Actor | None:
         """What no handler asks for itself: DICOMweb and the viewer. The API and the pages say what they need."""

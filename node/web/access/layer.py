@@ -17,6 +17,7 @@ from node.adapters.database.audit import Asking, asking
 from node.core.access import LOCAL
 from node.errors import NodeError, NotAllowed, NotSignedIn, Retryable
 from node.web.access import cookies
+from node.web.access.bounds import TooLarge, bounded_body, demand_small
 from node.web.access.demand import VISIT, Visit
 from node.web.access.guard import Guard, Misdirected
 from node.web.access.headers import secure
@@ -61,7 +62,7 @@ class Guarded:
         peer = self._guard.proxies.peer(scope)
         believed(scope, peer)
         request = HTTPConnection(scope)
-        path, method = request.url.path, scope["method"]
+        path, method = scope["path"], scope["method"]
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,6 +73,8 @@ class Guarded:
             visit = self._recent.find(request, peer, path, method)
             if visit is None:
                 visit = await run_in_threadpool(self._guard.visit, request, peer, method)
+            if path.startswith("/api/"):
+                demand_small(request, visit)
                 self._recent.keep(request, peer, path, method, visit)
         except NodeError as fault:
             await run_in_threadpool(self._trail.turned_away, peer, method, path, fault)
@@ -79,7 +82,8 @@ class Guarded:
             return
         scope[VISIT] = visit
         with asking(visit.actor.name if visit.actor else "anonymous", peer.address) as who:
-            answer = _Answer(self._guard, self._trail, request, visit, who, receive, secured)
+            bounded = bounded_body(receive, visit) if path.startswith("/api/") else receive
+            answer = _Answer(self._guard, self._trail, request, visit, who, bounded, secured)
             await self._app(scope, answer.receive, answer.send)
 
 
@@ -135,6 +139,8 @@ def _turned_away(request: HTTPConnection, fault: NodeError, path: str, method: s
         return _problem(401, "Nobody is signed in", fault, {"WWW-Authenticate": "Bearer"})
     if isinstance(fault, Misdirected):
         return _problem(421, "This is another node's", fault)
+    if isinstance(fault, TooLarge):
+        return _problem(413, "This is too much", fault, {"Connection": "close"})
     if isinstance(fault, NotAllowed):
         return _problem(403, "This is not allowed", fault)
     if isinstance(fault, Retryable):

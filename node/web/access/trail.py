@@ -21,6 +21,7 @@ from node.core.access import Right
 from node.core.audit import What
 from node.errors import NodeError, StoreUnavailable
 from node.web.access.demand import Visit
+from node.web.access.guard import ANYBODY
 from node.web.access.origin import SAFE
 from node.web.access.peers import Peer
 
@@ -87,14 +88,17 @@ class Trail:
         """Who was refused at the door, when a change was what he wanted; once for what repeats itself."""
         if method in SAFE or isinstance(fault, StoreUnavailable):
             return
-        if not self._is_new((What.REFUSED, peer.address, method, path)):
+        if not self._is_new((What.REFUSED, peer.address)):  # whatever it was: nobody fills the trail from outside
             return
         with audit.asking("anonymous", peer.address):
             self._write(What.REFUSED, f"{method} {path}"[:200], "", ok=False, reason=str(fault))
 
     def _once(self, what: What, visit: Visit, on: str, query: str) -> None:
         actor = visit.actor
-        if actor and self._is_new((what, actor.name, actor.address, on, query)):
+        if actor is None:
+            return
+        told = ("",) if actor.name == ANYBODY.name else (on, query)  # who is nobody gets one line for all he asks
+        if self._is_new((what, actor.name, actor.address, *told)):
             self._reads.put(_Read(self.clock(), actor.name, actor.address, what, on, query))
             self._demand_writer()
 
