@@ -50,13 +50,44 @@ def readings(ds: Dataset, attribute: Attribute, memo: Memo) -> tuple[Reading, ..
     return tuple(reading for holder in holders for reading in _descend(holder, attribute.path, attribute, terms))
 
 
+def of_all(datasets: Sequence[Dataset], attribute: Attribute) -> list[tuple[Reading, ...]]:
+    """`readings` of each instance. What stands at the top of plain files is read without a detour: a series of hundreds
+    of instances says the same thing again and again."""
+    memo: Memo = {}
+    step = attribute.path[0]
+    if len(attribute.path) > 1 or step.creator or step.tag.group == 2 or attribute.kind is Kind.CODE:
+        return [readings(ds, attribute, memo) for ds in datasets]
+    tag, found = step.tag, list[tuple[Reading, ...]]()
+    before: RawDataElement | None = None  # of the instance before, where its bytes are alike in every character set
+    for ds in datasets:
+        element = ds.get_item(tag, keep_deferred=True)
+        if before is not None and isinstance(element, RawDataElement) and _alike(element, before):
+            found.append(found[-1])
+            continue
+        found.append(readings(ds, attribute, memo))
+        plain = isinstance(element, RawDataElement) and element.value is not None and _is_plain(element.value)
+        before = element if plain and isinstance(element, RawDataElement) else None
+    return found
+
+
+def _alike(one: RawDataElement, other: RawDataElement) -> bool:
+    return (one.value, one.VR, one.length, one.is_little_endian) == (
+        other.value, other.VR, other.length, other.is_little_endian,
+    )  # fmt: skip
+
+
+def _is_plain(value: bytes) -> bool:
+    """Whether bytes are alike in every character set."""
+    return value.isascii() and _ESCAPE not in value
+
+
 def _known(ds: Dataset, element: Element, attribute: Attribute, memo: Memo) -> tuple[Reading, ...]:
     if attribute.kind is Kind.CODE:
         return (_codes(ds, element.tag, _terms(ds, ())),)
     if not isinstance(element, RawDataElement):
         return (read_element(element, attribute.vr, attribute.kind, _terms(ds, ()), attribute.group),)
     value = element.value
-    plain = value is None or (value.isascii() and _ESCAPE not in value)  # alike in every character set
+    plain = value is None or _is_plain(value)
     terms = () if plain else _terms(ds, ())
     key = (value, element.VR, element.is_little_endian, element.length, terms)
     found = memo.get(key)

@@ -18,7 +18,7 @@ from node.core.rules.attributes import Operand
 from node.core.rules.facts import Fact, FactValue
 from node.core.rules.folding import fold, shown
 from node.core.rules.kinds import READ, Kind, Value
-from node.core.rules.places import Memo, readings
+from node.core.rules.places import of_all
 from node.core.rules.reading import MISSING, Known, Reading, Unknown
 
 
@@ -84,11 +84,13 @@ class Subject(Remembering):
             fact = _fact(operand, self.facts.get(operand.text))
             self._every[operand], self._agreed[operand] = (fact,), fact
             return
-        memo: Memo = {}
-        by_instance = [readings(ds, operand, memo) for ds in self.datasets]
+        by_instance = of_all(self.datasets, operand)
         inside = "sequence items" if len(operand.path) > 1 else "frames"
         distinct = {id(found): found for found in by_instance}.values()
         self._every[operand] = tuple(dict.fromkeys(reading for found in distinct for reading in found))
+        if len(distinct) == 1 and len(by_instance[0]) == 1:
+            self._agreed[operand] = by_instance[0][0]  # nearly always: all say the same
+            return
         alone = [found[0] if len(found) == 1 else agreed(found, inside) for found in by_instance]
         self._agreed[operand] = agreed(alone, "instances")
 
