@@ -39,7 +39,7 @@ from node.web.dicomweb.stow_desk import TOO_LARGE_SENTENCE, Desk, Transaction
 from node.web.dicomweb.stow_files import PART_TYPES, Files
 from node.web.dicomweb.stow_metadata import METADATA, Metadata
 
-_HOP_BYTES = 1 << 18  # of a request that go to a worker thread at once
+_HOP_BYTES = 1 << 19  # of a request that go to a worker thread at once
 _READERS = 2  # requests whose metadata is in memory at once
 _HEARD_OUT = 32 << 20  # bytes of a refused request that are read, so that its sender gets to the answer
 _RETRY_AFTER_S = 30

@@ -50,7 +50,8 @@ class Files:
             self.data(memoryview(chunk))
         else:
             try:
-                self._reader.write(chunk)
+                with self._desk.reception.coming():  # so that its parts are forced to the disk together
+                    self._reader.write(chunk)
             except Refusal as malformed:
                 self._break_off(Failure(CANNOT_UNDERSTAND, str(malformed), malformed.status))
 
