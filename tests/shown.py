@@ -45,6 +45,7 @@ from tests.edges.test_board import REPORT
 from tests.edges.test_findings import archive_of, asking, finished
 from tests.fakes import CARD, FakeModels
 
+HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}'--"
 _GRID = phantom.Grid(slices=16, rows=128, columns=128, pixel_spacing=(1.875, 1.875), slice_spacing=9.0)
 
 
@@ -123,6 +124,7 @@ def shown(folder: Path, decoder: Decoder) -> Iterator[Shown]:
                 patient_name="Yamada^Tarou=山田^太郎",
                 patient_id="P7",
                 accession_number=f"A{4711 + year}",
+                series_description=HOSTILE if year == 0 else "T1 PHANTOM",
             )
             made.append(finished(bench, series))
             bench.clock.advance(365 * 86_400)

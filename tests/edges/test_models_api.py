@@ -10,7 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from node.adapters.database import Database, claims, conclusions, jobs, model_reports, processes
+from node.adapters.database import (
+    Database,
+    claims,
+    conclusions,
+    findings,
+    job_counts,
+    jobs,
+    model_jobs,
+    model_reports,
+    processes,
+)
 from node.core.ood import Oddity
 from node.core.rules import RuleSet, parse_rule_set
 from node.core.states import JobState
@@ -19,9 +29,12 @@ from node.pipeline.cards import Look
 from node.web import Web, api_routes
 from node.web.api.models import models_router
 from tests.clock import Clock
+from tests.databases import url
 from tests.edges.test_board import REPORT
 from tests.fakes import CARD
 from tests.waiting import NOON, emptied, wait
+
+__all__ = ["url"]
 
 LATER = NOON + timedelta(hours=1)
 RULES = {
@@ -99,6 +112,20 @@ def test_its_jobs_of_late_are_counted_timed_and_compared_with_the_usual(database
     assert (day["jobs"], day["highest"], day["above"]) == (4, 99.0, 3)
     assert [one["percentile"] for one in found["points"]] == [99.0, 98.0, 97.0, 10.0]
     assert [(one["version"], one["jobs"]) for one in found["versions"]] == [("1", 4)]
+
+
+def test_every_database_tells_the_same_of_a_model_and_of_a_patient(url: str) -> None:
+    database = emptied(Database(url))
+    worked(database, "a", 50.0)
+    worked(database, "b", 97.0)
+    worked(database, "bad", 10.0, JobState.FAILED)
+    jobs_of_it = model_jobs.newest(database, CARD.name, NOON)
+    assert [one.percentile for one in jobs_of_it] == [10.0, 97.0, 50.0]
+    newest = jobs_of_it[1].id
+    assert [one.job_id for one in findings.of_the_same_patient(database, newest, 9)] == [jobs_of_it[2].id]
+    counted = job_counts.unsettled(database), job_counts.settled(database)
+    assert (counted[0].states, counted[1]) == ({"failed": 1}, {"completed": 2})
+    database.close()
 
 
 def test_a_model_is_shown_while_no_rules_are_published(database: Database) -> None:

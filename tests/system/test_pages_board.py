@@ -16,7 +16,7 @@ from node.core.access import LOCAL, Role
 from tests.bench import decoder, until
 from tests.browser import NARROW, WIDE, Visitor
 from tests.fakes import CARD
-from tests.shown import Shown, shown
+from tests.shown import HOSTILE, Shown, shown
 
 __all__ = ["decoder"]
 
@@ -201,6 +201,17 @@ def test_results_are_sent_elsewhere_a_job_is_canceled_with_a_reason_and_tried_ag
         expect(page.get_by_text("It is tried again.")).to_be_visible()
         expect(page.locator("header .badge")).to_have_text("Scheduled")
         visit.demand_quiet()
+
+
+def test_text_from_dicom_is_text_and_nothing_else(node: Shown, visitor: Visitor) -> None:
+    job = f"/admin/jobs/{node.jobs[0]}"
+    with visitor.window() as visit:
+        for address in (job, f"{job}/objects/SR", f"{job}/objects/SEG"):
+            page = visit.open(address)
+            if address == job:
+                expect(page.get_by_role("heading", level=1)).to_contain_text(HOSTILE)
+            assert page.locator("main script").count() == 0
+            visit.demand_quiet()
 
 
 def test_a_job_or_a_model_that_is_not_there_says_so(visitor: Visitor) -> None:

@@ -82,21 +82,26 @@ def of_the_same_patient(database: Database, job_id: int, most: int) -> list[Meas
         ).first()
         if mine is None or not mine.patient_id:
             return []
-        wanted = (
-            _MEASURED.where(
-                series.c.patient_id == mine.patient_id,
-                series.c.issuer_of_patient_id == mine.issuer_of_patient_id,
-                job.c.model == mine.model,
-                job.c.volume == mine.volume,
-                job.c.state == JobState.COMPLETED,
-                job.c.id != job_id,
-            )
-            .order_by(job.c.id.desc())
-            .limit(most)
+        theirs = connection.scalars(
+            select(series.c.series_instance_uid)
+            .where(series.c.patient_id == mine.patient_id, series.c.issuer_of_patient_id == mine.issuer_of_patient_id)
+            .order_by(series.c.first_at.desc())
+            .limit(_SERIES_AT_MOST)
+        ).all()
+        # Neither model nor state leads into an index: of both there are far more jobs than of one patient.
+        wanted = _MEASURED.where(
+            job.c.series_instance_uid.in_(theirs),
+            job.c.model + "" == mine.model,
+            job.c.volume == mine.volume,
+            job.c.state + "" == JobState.COMPLETED,
+            job.c.id != job_id,
         )
         rows = connection.execute(wanted).all()
-    found = map(_read, rows)
+    found = sorted(map(_read, rows), key=lambda one: one.job_id)[-most:]
     return sorted(found, key=lambda one: (one.study_date or f"{one.created_at:%Y%m%d}", one.job_id))
+
+
+_SERIES_AT_MOST = 2000  # of one patient, the newest, that are looked at
 
 
 _MEASURED = select(
