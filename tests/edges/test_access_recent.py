@@ -1,0 +1,62 @@
+"""Who was let in to read images a moment ago is let in again; for a second, and for nothing else."""
+
+from __future__ import annotations
+
+from time import sleep
+
+import pytest
+from starlette.requests import HTTPConnection
+
+from node.core.access import LOCAL
+from node.web.access.demand import Visit
+from node.web.access.peers import Peer
+from node.web.access.recent import Recent
+
+PEER = Peer("10.0.0.5", "https", "node.example", forwarded=False)
+FRAME = "/dicom-web/studies/1.2/series/1.3/instances/1.4/frames/1"
+
+
+def request(**headers: str) -> HTTPConnection:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return HTTPConnection({"type": "http", "headers": raw})
+
+
+@pytest.fixture
+def recent() -> Recent:
+    kept = Recent()
+    kept.keep(request(cookie="session=a"), PEER, FRAME, "GET", Visit(LOCAL))
+    return kept
+
+
+def test_the_same_peer_with_the_same_credentials_is_known_for_a_second(recent: Recent) -> None:
+    found = recent.find(request(cookie="session=a"), PEER, "/dicom-web/studies", "GET")
+    assert found is not None
+    assert found.actor == LOCAL
+    sleep(1.05)
+    assert recent.find(request(cookie="session=a"), PEER, FRAME, "GET") is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "peer", "path", "method"),
+    [
+        ({"cookie": "session=b"}, PEER, FRAME, "GET"),
+        ({}, PEER, FRAME, "GET"),
+        ({"cookie": "session=a", "authorization": "Bearer x"}, PEER, FRAME, "GET"),
+        ({"cookie": "session=a"}, Peer("10.0.0.6", "https", "node.example", forwarded=False), FRAME, "GET"),
+        ({"cookie": "session=a"}, Peer("10.0.0.5", "https", "other.example", forwarded=False), FRAME, "GET"),
+        ({"cookie": "session=a"}, PEER, "/api/v1/users", "GET"),
+        ({"cookie": "session=a"}, PEER, FRAME, "DELETE"),
+        ({"cookie": "session=a"}, PEER, "/dicom-web/studies", "POST"),
+    ],
+)
+def test_anybody_and_anything_else_is_looked_at(
+    recent: Recent, headers: dict[str, str], peer: Peer, path: str, method: str
+) -> None:
+    assert recent.find(request(**headers), peer, path, method) is None
+
+
+def test_a_change_or_a_page_is_never_kept() -> None:
+    kept = Recent()
+    kept.keep(request(), PEER, FRAME, "DELETE", Visit(LOCAL))
+    kept.keep(request(), PEER, "/admin/jobs", "GET", Visit(LOCAL))
+    assert kept.find(request(), PEER, FRAME, "GET") is None
