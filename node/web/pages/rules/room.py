@@ -23,7 +23,6 @@ Reader = Annotated[Actor, Depends(may(Right.READ))]
 
 _NAME = re.compile(r"""^name:\s*["']?([a-z0-9][a-z0-9-]{0,63})["']?\s*(#.*)?$""", re.MULTILINE)
 _CHECKS_AT_MOST = 16
-_MODELS_STAY_S = 60  # a model that comes or goes changes what there is to say of a rule
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Room:
 
     versions: Versions
     suggesting: Suggesting
-    _checked: OrderedDict[tuple[str, int], tuple[Mistake, ...]] = field(default_factory=OrderedDict, repr=False)
+    _checked: OrderedDict[tuple[str, ...], tuple[Mistake, ...]] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -44,8 +43,9 @@ class Room:
         return Drafts(self.versions)
 
     def check(self, files: Mapping[str, str]) -> tuple[Mistake, ...]:
-        """Every mistake; of the same files once a minute."""
-        key = version_of(files), int(self.versions.clock().timestamp()) // _MODELS_STAY_S
+        """Every mistake; worked out once for the same files, models and destinations."""
+        known_here = self.suggesting.known()
+        key = (version_of(files), *known_here.models, "", *known_here.destinations)
         with self._lock:
             known = self._checked.get(key)
         if known is None:
