@@ -39,7 +39,8 @@ def build_versions(places: Places, database: Database, clock: Clock, models: Seq
     def mistakes(files: Mapping[str, str]) -> tuple[Mistake, ...]:
         known = read_repository(settings.triton.models) if models is None else models
         cards = {model.card.name: model.card for model in known}
-        return check_rule_set(files, models=cards, destinations=places.settings().destination_names)
+        told = [one.name for one in places.file.notify]
+        return check_rule_set(files, models=cards, destinations=places.settings().destination_names, told=told)
 
     return Versions(database, clock, mistakes, settings.rules.approval)
 

@@ -293,6 +293,15 @@ def test_the_checks_of_rules_know_what_the_model_takes() -> None:
     )
 
 
+def test_a_rule_that_tells_somebody_whom_nobody_knows_is_told_of() -> None:
+    text = RULE.replace("{deliver: [out]}", "{deliver: [out]}, {notify: [neuro, it]}")
+    found = check_rule_set({"10.yaml": text}, {NAME: CARD}, destinations=["out"], told=["neura", "it"])
+    assert [(one.severity, one.what) for one in found] == [
+        (Severity.WARNING, "both tells neuro, whom nobody knows"),
+    ]
+    assert "neura" in found[0].cure
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [

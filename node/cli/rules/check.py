@@ -56,4 +56,5 @@ def _now(settings: Settings) -> Settings:
 def mistakes_of(files: Mapping[str, str], settings: Settings) -> tuple[Mistake, ...]:
     """What is wrong with rule files, given this node's models and destinations."""
     cards = {model.card.name: model.card for model in read_repository(settings.triton.models)}
-    return check_rule_set(files, models=cards, destinations=settings.destination_names)
+    told = [one.name for one in settings.notify]
+    return check_rule_set(files, models=cards, destinations=settings.destination_names, told=told)

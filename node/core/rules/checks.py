@@ -64,6 +64,17 @@ def _contend(earlier: Rule, later: Rule, implication: Implication) -> bool:
     return not implication.exclude(earlier.when, later.applies) and not implication.implies(earlier.when, later.applies)
 
 
+def check_told(rules: Sequence[Rule], told: Collection[str]) -> Iterator[Mistake]:
+    """Names of people that rules tell and that the settings do not know: those notices wait, so it is a warning."""
+    for rule in rules:
+        for name in dict.fromkeys(name for notice in rule.then.notices for name in notice.to if name not in told):
+            near = _nearest(name, told)
+            cure = f"{near}{'' if near.endswith('?') else '.'} Or add a [[notify]] of this name to node.toml"
+            yield Mistake(
+                rule.file, rule.line, f"{rule.name} tells {shown(name)}, whom nobody knows", cure, Severity.WARNING
+            )
+
+
 def check_references(
     rules: Sequence[Rule], models: Mapping[str, Card] | Collection[str] | None, destinations: Collection[str] | None
 ) -> Iterator[Mistake]:

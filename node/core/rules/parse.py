@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from node.core.card import Card
-from node.core.rules.checks import check_names, check_order, check_references
+from node.core.rules.checks import check_names, check_order, check_references, check_told
 from node.core.rules.clauses import Interned
 from node.core.rules.entries import read_rule, read_set
 from node.core.rules.guarantees import check_inputs, check_loops, check_unknowns
@@ -38,8 +38,9 @@ def check_rule_set(
     files: Mapping[str, str],
     models: Mapping[str, Card] | Collection[str] | None = None,
     destinations: Collection[str] | None = None,
+    told: Collection[str] | None = None,
 ) -> tuple[Mistake, ...]:
-    """Every mistake, by file and line. Models and destinations are checked when they are given."""
+    """Every mistake, by file and line. Models, destinations and those who are told are checked when they are given."""
     read = _read(files)
     rules = read.rule_set.rules
     broken = {mistake.file for mistake in read.mistakes if mistake.severity is Severity.ERROR}
@@ -50,6 +51,7 @@ def check_rule_set(
         *check_loops(whole),
         *check_unknowns(whole),
         *check_references(rules, models, destinations),
+        *(check_told(rules, told) if told is not None else ()),
         *(check_inputs(whole, models) if isinstance(models, Mapping) else ()),
     ]
     return tuple(sorted(found, key=lambda mistake: (mistake.file, mistake.line, mistake.severity)))
