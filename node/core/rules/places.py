@@ -60,13 +60,14 @@ def of_all(datasets: Sequence[Dataset], attribute: Attribute) -> list[tuple[Read
     tag, found = step.tag, list[tuple[Reading, ...]]()
     before: RawDataElement | None = None  # of the instance before, where its bytes are alike in every character set
     for ds in datasets:
-        element = ds.get_item(tag, keep_deferred=True)
+        element: Element | None = ds.get_item(tag, keep_deferred=True)
         if before is not None and isinstance(element, RawDataElement) and _alike(element, before):
             found.append(found[-1])
             continue
         found.append(readings(ds, attribute, memo))
-        plain = isinstance(element, RawDataElement) and element.value is not None and _is_plain(element.value)
-        before = element if plain and isinstance(element, RawDataElement) else None
+        before = None
+        if isinstance(element, RawDataElement) and element.value is not None and _is_plain(element.value):
+            before = element
     return found
 
 
