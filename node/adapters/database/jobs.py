@@ -104,9 +104,7 @@ def was_held(database: Database, of: Job) -> bool:
         return connection.execute(held).first() is not None
 
 
-def retry(
-    database: Database, job_id: int, actor: str, now: datetime, reason: str = "tried again on request"
-) -> bool:
+def retry(database: Database, job_id: int, actor: str, now: datetime, reason: str = "tried again on request") -> bool:
     """Start a job again that ended without success, with new deliveries for what was refused."""
     if not finish(database, job_id, JobState.SCHEDULED, reason, now, actor=actor):
         return False

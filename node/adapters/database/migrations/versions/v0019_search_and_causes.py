@@ -1,6 +1,7 @@
 """Found by name at once, the newest first; why something waits for a person."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,9 +38,10 @@ def _index() -> None:
     for column in ("study_instance_uid", "patient_id", "accession_number"):
         op.drop_index(op.f(f"ix_series_{column}"), table_name="series")
         op.create_index(op.f(f"ix_series_{column}_first_at_series_instance_uid"), "series", [column, *_ORDER])
-    there = {"sqlite_where": sa.text("cause IS NOT NULL"), "postgresql_where": sa.text("cause IS NOT NULL")}
-    op.create_index(op.f("ix_series_cause_first_at_series_instance_uid"), "series", ["cause", *_ORDER], **there)
-    op.create_index(op.f("ix_job_cause_id"), "job", ["cause", "id"], **there)
+    there = sa.text("cause IS NOT NULL")
+    both = partial(op.create_index, sqlite_where=there, postgresql_where=there)
+    both(op.f("ix_series_cause_first_at_series_instance_uid"), "series", ["cause", *_ORDER])
+    both(op.f("ix_job_cause_id"), "job", ["cause", "id"])
 
 
 def _fill_words() -> None:
