@@ -35,6 +35,7 @@ _COMMANDS = {
     "notices": "notices",
     "backup": "backup",
     "restore": "restore",
+    "bundle": "bundle",
 }
 
 
