@@ -99,7 +99,8 @@ def test_the_token_of_a_page_is_not_the_session_and_not_what_is_kept_of_it() -> 
 @pytest.mark.parametrize(
     ("host", "here"),
     [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True), ("localhost", True),
-     ("192.0.2.1", False), ("10.0.0.1", False), ("node.example", False), ("localhost.evil.example", False), ("", False)],
+     ("192.0.2.1", False), ("10.0.0.1", False), ("node.example", False), ("localhost.evil.example", False),
+     ("", False)],
 )  # fmt: skip
 def test_only_this_machine_is_loopback(host: str, here: bool) -> None:
     assert is_loopback(host) == here

@@ -20,7 +20,6 @@ from node.pipeline.archive import Archive, Indexing
 from node.web import Web, api_routes
 from node.web.access import Access, Visit
 from node.web.access.demand import VISIT
-from node.web.access.demand import VISIT, Visit
 from node.web.api.results import Findings, results_router
 from node.worker import Worker
 from tests.bench import Bench, bench, decoder, rules

@@ -1,7 +1,7 @@
 """The words of notices: one text file for each kind of message, its first line the subject. A site may replace any.
 
-`$name` stands for what is filled in (string.Template). What may be is the list below, and nothing in it is of a patient but
-accession numbers, where the settings ask for them.
+`$name` stands for what is filled in (string.Template). What may be is the list below, and nothing in it is of a patient
+but accession numbers, where the settings ask for them.
 """
 
 from __future__ import annotations
