@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from time import sleep
 
+import anyio
+import httpx
 import pytest
 from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
 
 from node.core.access import LOCAL
+from node.core.access.secrets import Lifetime
+from node.pipeline.access.identify import Identify
+from node.web.access import guarded
 from node.web.access.demand import Visit
+from node.web.access.guard import Guard
 from node.web.access.peers import Peer
 from node.web.access.recent import Recent
+from tests.clock import Clock
+from tests.receiving import Store
+from tests.waiting import NOON
 
 PEER = Peer("10.0.0.5", "https", "node.example", forwarded=False)
 FRAME = "/dicom-web/studies/1.2/series/1.3/instances/1.4/frames/1"
@@ -60,3 +71,32 @@ def test_a_change_or_a_page_is_never_kept() -> None:
     kept.keep(request(), PEER, FRAME, "DELETE", Visit(LOCAL))
     kept.keep(request(), PEER, "/admin/jobs", "GET", Visit(LOCAL))
     assert kept.find(request(), PEER, FRAME, "GET") is None
+
+
+@dataclass(frozen=True)
+class Counting(Guard):
+    """Knows whom it looked at."""
+
+    looked: list[str] = field(default_factory=list)
+
+    def visit(self, request: HTTPConnection, peer: Peer, method: str) -> Visit:
+        self.looked.append(request.scope["path"])
+        return super().visit(request, peer, method)
+
+
+def test_a_viewer_that_asks_for_frames_is_not_looked_up_for_each_of_them(store: Store) -> None:
+    clock = Clock(NOON)
+    guard = Counting(store.database, clock, Identify(store.database, clock, Lifetime()), local=True)
+    app = guarded(guard)(PlainTextResponse("a frame"))
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for _ in range(20):
+                assert (await client.get(FRAME)).status_code == 200
+            for _ in range(3):
+                assert (await client.get("/api/v1/session")).status_code == 200
+
+    anyio.run(ask)
+    assert guard.looked.count(FRAME) < 20
+    assert guard.looked.count("/api/v1/session") == 3

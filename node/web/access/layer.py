@@ -73,9 +73,9 @@ class Guarded:
             visit = self._recent.find(request, peer, path, method)
             if visit is None:
                 visit = await run_in_threadpool(self._guard.visit, request, peer, method)
+                self._recent.keep(request, peer, path, method, visit)
             if path.startswith("/api/"):
                 demand_small(request, visit)
-                self._recent.keep(request, peer, path, method, visit)
         except NodeError as fault:
             await run_in_threadpool(self._trail.turned_away, peer, method, path, fault)
             await _turned_away(request, fault, path, method)(scope, receive, secured)
