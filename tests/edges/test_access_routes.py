@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
+from node.adapters.database import audit
 from node.core.access import Right, Role
+from node.core.audit import What
 from node.web.access import Anybody, Demand
 from node.web.access.demand import demands_of
 from tests.doors import PASSWORD, House, whole_house
@@ -55,6 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with whole_house(tmp_path_factory.mktemp("node")) as built:
         built.add("anna", Role.ADMIN)
         built.add("bernd", Role.VIEWER, sees_patients=False)
+        built.add("carla", Role.ADMIN, sees_patients=False)
         yield built
 
 
@@ -115,6 +118,16 @@ def test_a_change_that_wrote_no_line_of_its_own_leaves_one_all_the_same(home: Ho
     assert made.status_code == 204
     newest = admin.get("/api/v1/audit", params={"what": "user.password"}).json()["lines"][0]
     assert (newest["actor"], newest["object"]) == ("anna", "user bernd")
+
+
+def test_the_trail_names_no_patient_to_an_administrator_who_may_see_none(home: House) -> None:
+    query = "PatientName=Yamada%2A&PatientID=P-4711-X"
+    with home.database.transaction() as connection:
+        audit.note(connection, home.clock(), What.QUERIED, "/dicom-web/studies", actor="anna", after=query)
+    for where in ("/api/v1/audit", "/admin/audit"):
+        seen = [home.signed_in(name).get(where, params={"what": What.QUERIED}).text for name in ("anna", "carla")]
+        assert ["Yamada" in text for text in seen] == [True, False]
+        assert all("/dicom-web/studies" in text and "anna" in text for text in seen)
 
 
 def test_who_may_not_see_patients_finds_none_in_any_answer(home: House) -> None:

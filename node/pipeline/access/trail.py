@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from node.adapters.database import Database, audit
 from node.adapters.database.audit import Numbered, Wanted
+from node.core.access import Actor, shown
 from node.core.audit import What
 
 _ONCE_IN = timedelta(minutes=10)
@@ -14,11 +16,18 @@ _READERS = 50  # lines that are looked through
 
 
 def look(
-    database: Database, wanted: Wanted, before: int | None, most: int, actor: str, now: datetime
+    database: Database, wanted: Wanted, before: int | None, most: int, actor: Actor, now: datetime
 ) -> Sequence[Numbered]:
-    """The newest lines that are wanted and older than `before`."""
-    _note(database, actor, now)
-    return audit.page(database, wanted, before, most)
+    """The newest lines that are wanted and older than `before`, as this actor may see them."""
+    _note(database, actor.name, now)
+    return [_as_seen(one, actor) for one in audit.page(database, wanted, before, most)]
+
+
+def _as_seen(one: Numbered, actor: Actor) -> Numbered:
+    """What somebody searched for may be a patient's name."""
+    if one.line.what != What.QUERIED:
+        return one
+    return replace(one, line=replace(one.line, after=shown(actor, one.line.after)))
 
 
 def _note(database: Database, actor: str, now: datetime) -> None:

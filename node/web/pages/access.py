@@ -124,7 +124,7 @@ def _inside(pages: Pages, signing_in: SigningIn) -> APIRouter:
         before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
     ) -> HTMLResponse:
         wanted = Wanted(by or None, what or None, on or None)
-        found = look(database, wanted, before, _LINES + 1, actor.name, clock())
+        found = look(database, wanted, before, _LINES + 1, actor, clock())
         asked = {"by": by, "what": what, "on": on}
         older = ""
         if len(found) > _LINES:

@@ -32,7 +32,7 @@ def trail_router(database: Database, clock: Callable[[], datetime]) -> APIRouter
         before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     ) -> AuditPage:
-        found = look(database, Wanted(by or None, what or None, on or None), before, limit + 1, actor.name, clock())
+        found = look(database, Wanted(by or None, what or None, on or None), before, limit + 1, actor, clock())
         more = found[limit - 1].number if len(found) > limit else None
         return AuditPage(lines=[AuditLine.of(one) for one in found[:limit]], before=more)
 
