@@ -234,6 +234,26 @@ def test_all_rules_say_why_of_every_series_of_an_accession_number(api: httpx.Cli
     assert api.post("/why", json={"text": "nothing"}).status_code == 404
 
 
+@pytest.mark.parametrize("asked", ["PatientName: {starts: SEC}", "PatientID: {matches: '^S'}", "AccessionNumber: A77"])
+def test_a_draft_guesses_no_patient_for_who_may_not_see_them(api: httpx.Client, bench: Bench, asked: str) -> None:
+    held = complete(bench, "knee", PatientName="SECRET^S", PatientID="SECRET", AccessionNumber="A77")
+    files = {"10-mr.yaml": MR, "20-p.yaml": f"name: p\nwhen:\n  not:\n    {asked}\nthen: [hold]\n"}
+    viewer = as_("bernd", "viewer")
+    refused = [
+        api.post("/explain", json={"series": held, "files": files}, headers=viewer),
+        api.post("/matches", json={"files": files, "file": "20-p.yaml"}, headers=viewer),
+        api.post("/simulations", json={"files": files}),
+        api.put("/shadow", json={"files": files}),
+    ]
+    assert api.put("/draft", json={"files": files}, headers={"If-Match": '"0"'}).status_code == 200
+    refused += [api.post("/draft/simulate", json={}), api.post("/why", json={"text": "A77", "draft": True})]
+    assert [one.status_code for one in refused] == [403] * len(refused)
+    assert "20-p.yaml asks for" in refused[0].json()["detail"]
+    published = api.post("/publications", json={"files": files, "reason": "this is for all to see"})
+    assert published.status_code == 201
+    assert api.post("/explain", json={"series": held, "files": files}, headers=viewer).status_code == 200
+
+
 def test_rules_are_taken_away_byte_for_byte(api: httpx.Client) -> None:
     answer = api.get("/export")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:

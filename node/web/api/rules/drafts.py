@@ -16,6 +16,7 @@ from node.core.rules.three_way import three_way
 from node.errors import NoSuch, Overtaken, Usage
 from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.drafts import Drafts
+from node.pipeline.rule_sets.sight import demand_sight
 from node.web.api.rules.drafting import (
     DraftFile,
     DraftView,
@@ -153,6 +154,7 @@ def _add_use(router: APIRouter, drafts: Drafts, background: Background) -> None:
     @router.post("/draft/simulate", status_code=202, summary="Begin to try my draft on the series that came")
     def simulate(new: ToSimulate, actor: Writer) -> Tried:
         files = drafts.standing(actor.name).draft.files
+        demand_sight(actor, files, drafts.versions)
         return Tried.model_validate(vars(background.start(files, actor.name, new.days, None)))
 
     @router.post(

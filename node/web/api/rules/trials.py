@@ -11,6 +11,7 @@ from node.errors import NoSuch
 from node.pipeline.rule_sets.background import Background
 from node.pipeline.rule_sets.drafts import Drafts
 from node.pipeline.rule_sets.shadow import Seen, seen_by_shadow
+from node.pipeline.rule_sets.sight import demand_sight
 from node.pipeline.rule_sets.versions import TEXT_AT_MOST, Change, Versions
 from node.web.api.rules.shapes import OtherSeries, Shadowed, ToShadow, ToTry, Tried
 from node.web.api.rules.who import Reader, Writer, author_of
@@ -23,6 +24,7 @@ def add_trials(router: APIRouter, versions: Versions, background: Background) ->
     @router.post("/simulations", status_code=202, summary="Begin to try a draft on the series that came")
     def simulate(draft: ToTry, actor: Writer) -> Tried:
         author = author_of(actor, draft.author)
+        demand_sight(actor, draft.files, versions)
         return Tried.model_validate(vars(background.start(draft.files, author, draft.days, draft.against)))
 
     @router.get("/simulations/{simulation}", summary="How far a simulation is, and what it found")
@@ -40,6 +42,7 @@ def add_trials(router: APIRouter, versions: Versions, background: Background) ->
     def begin(draft: ToShadow, actor: Writer) -> Shadowed:
         author = author_of(actor, draft.author)
         files = Drafts(versions).standing(actor.name).draft.files if draft.files is None else draft.files
+        demand_sight(actor, files, versions)
         version = versions.keep(files, Change(author, "in the shadow"))
         shadows.begin(database, version, author, versions.clock())
         return shadow(actor)

@@ -10,6 +10,7 @@ from node.adapters.database import rules as rows
 from node.adapters.database.hits import hits
 from node.core.rules import Severity, parse_rule_set, version_of
 from node.pipeline.rule_sets.drafts import Drafts
+from node.pipeline.rule_sets.sight import demand_sight
 from node.pipeline.rule_sets.versions import Versions, difference
 from node.pipeline.rule_sets.why import Why, why
 from node.web.api.rules.shapes import (
@@ -94,6 +95,7 @@ def add_versions(router: APIRouter, versions: Versions) -> None:
 
     @router.post("/explain", summary="Why, and why not: what a draft says of a series")
     def explain_draft(asked: ToExplain, actor: Reader) -> Explained:
+        demand_sight(actor, asked.files, versions)
         return explained(why(database, asked.series, asked.files, asked.rule))
 
 

@@ -18,6 +18,7 @@ from node.errors import NoSuch, Usage
 from node.pipeline.rule_sets.asking import ask_all
 from node.pipeline.rule_sets.drafts import Drafts
 from node.pipeline.rule_sets.lately import SeenValue
+from node.pipeline.rule_sets.sight import demand_sight
 from node.pipeline.rule_sets.suggesting import Suggesting, names_of
 from node.web.api.rules.drafting import (
     AskedSeries,
@@ -98,7 +99,9 @@ def _add_asking(router: APIRouter, drafts: Drafts, suggesting: Suggesting) -> No
     @router.post("/matches", summary="What a rule of a draft matches among the series of the last days")
     def matches(asked: ToMatch, actor: Reader) -> Matches:
         begun = perf_counter()
-        rule_set = parse_rule_set(put_on_draft(drafts, actor, asked.files, asked.draft))
+        files = put_on_draft(drafts, actor, asked.files, asked.draft)
+        demand_sight(actor, files, drafts.versions)
+        rule_set = parse_rule_set(files)
         rule = next((one for one in rule_set.rules if one.file == asked.file), None)
         if rule is None:
             raise NoSuch(f"there is no rule in {asked.file[:64]}")
@@ -110,6 +113,7 @@ def _add_asking(router: APIRouter, drafts: Drafts, suggesting: Suggesting) -> No
     def why_all(asked: ToAsk, actor: Reader) -> list[AskedSeries]:
         own = drafts.standing(actor.name).draft.files if asked.draft else None
         files = drafts.versions.files(asked.version)[1] if own is None else own
+        demand_sight(actor, files, drafts.versions)
         return [
             AskedSeries(
                 series_instance_uid=one.series.series_instance_uid,

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from node.core.access import Actor
 from node.errors import Usage
 from node.pipeline.rule_sets.asking import Asked, ask_all
+from node.pipeline.rule_sets.sight import demand_sight
 from node.web.pages.pages import Crumb, Pages
 from node.web.pages.rules.room import Reader, Room, named_files
 
@@ -60,6 +61,7 @@ def _asked(room: Room, actor: Actor, question: Question) -> tuple[list[Asked], s
     files = standing.draft.files if question.draft else standing.files_in_use
     names = {file: name for name, file in named_files(standing.draft.files).items()}
     try:
+        demand_sight(actor, files, room.versions)
         return ask_all(room.database, question.text, files), "", names
     except Usage as wrong:
         return [], str(wrong), names
