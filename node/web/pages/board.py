@@ -29,7 +29,7 @@ def board_pages(pages: Pages, board: Board) -> APIRouter:
         return pages.page(request, "board/board.html", "board", **_shown(board.snapshot()))
 
     @router.get("/board/events")
-    def events(request: Request, _actor: Reading) -> StreamingResponse:
+    async def events(request: Request, _actor: Reading) -> StreamingResponse:
         def render() -> str:
             return pages.render(request, "board/parts.html", **_shown(board.snapshot()))
 
