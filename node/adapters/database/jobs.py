@@ -20,6 +20,11 @@ from node.core.states import OPEN_JOBS, DeliveryState, JobState, Stage, may_step
 
 _NOT_PEOPLE = frozenset({"worker", "clerk", "node", "reception", "dbos"})  # what they do is in the job's history
 _DONE = {JobState.SCHEDULED: "job.retry", JobState.CANCELED: "job.cancel", JobState.DISMISSED: "job.dismiss"}
+_TRIED_AGAIN = frozenset(
+    one
+    for one in JobState
+    if may_step(one, JobState.SCHEDULED) and one not in (JobState.IN_PROGRESS, JobState.COMPLETED)
+)
 SUPERSEDED_BY_VERSION = "a newer version of the series takes its place"
 
 
@@ -59,30 +64,45 @@ def finish(
 
     With the number of a claim, only an attempt that still has the job may do so. `kind`: of what ended the attempt.
     """
-    columns = job.c.state, job.c.claim, job.c.deadline_at, job.c.model
     with database.transaction() as connection:
-        before = connection.execute(select(*columns).where(job.c.id == job_id).with_for_update()).first()
+        before = _standing(connection, job_id)
         if before is None or not may_step(JobState(before.state), state):
             return False
         if before.state == JobState.COMPLETED and state is JobState.SCHEDULED:
             return False  # not worked on again; `send_again` is for what it made
         if claim is not None and (before.claim != claim or before.state != JobState.IN_PROGRESS):
             return False
-        reason = storable(reason)
-        values: dict[str, object] = {"state": state, "reason": reason, "owner": None, "cut_off": 0}
-        values["next_try_at"] = (next_try_at or now) if state is JobState.SCHEDULED else None
-        values["finished_at"] = None if state in OPEN_JOBS else now
-        values["cause"] = causes.of_job(state, kind, before.model, reason)
-        if is_overdue(before.deadline_at, now):
-            values["overdue"] = 1
-        connection.execute(update(job).where(job.c.id == job_id).values(**values))
-        note_change(connection, job_id, actor, state, reason, now)
-        if state is JobState.COMPLETED:
-            _supersede_predecessor(connection, job_id, now)
-        if actor not in _NOT_PEOPLE:
-            about = {"before": before.state, "after": state.value, "reason": reason}
-            audit.note(connection, now, _DONE.get(state, "job.change"), f"job {job_id}", actor=actor, **about)
+        _leave(connection, job_id, before, (state, storable(reason), kind), now, actor, next_try_at)
         return True
+
+
+def _standing(connection: Connection, job_id: int) -> Row[Any] | None:
+    return connection.execute(select(job).where(job.c.id == job_id).with_for_update()).first()
+
+
+def _leave(
+    connection: Connection,
+    job_id: int,
+    before: Row[Any],
+    to: tuple[JobState, str, Kind | None],
+    now: datetime,
+    actor: str,
+    next_try_at: datetime | None = None,
+) -> None:
+    state, reason, kind = to
+    values: dict[str, object] = {"state": state, "reason": reason, "owner": None, "cut_off": 0}
+    values["next_try_at"] = (next_try_at or now) if state is JobState.SCHEDULED else None
+    values["finished_at"] = None if state in OPEN_JOBS else now
+    values["cause"] = causes.of_job(state, kind, before.model, reason)
+    if is_overdue(before.deadline_at, now):
+        values["overdue"] = 1
+    connection.execute(update(job).where(job.c.id == job_id).values(**values))
+    note_change(connection, job_id, actor, state, reason, now)
+    if state is JobState.COMPLETED:
+        _supersede_predecessor(connection, job_id, now)
+    if actor not in _NOT_PEOPLE:
+        about = {"before": before.state, "after": state.value, "reason": reason}
+        audit.note(connection, now, _DONE.get(state, "job.change"), f"job {job_id}", actor=actor, **about)
 
 
 def mark_overdue(database: Database, now: datetime) -> int:
@@ -105,18 +125,29 @@ def was_held(database: Database, of: Job) -> bool:
 
 
 def retry(database: Database, job_id: int, actor: str, now: datetime, reason: str = "tried again on request") -> bool:
-    """Start a job again that ended without success, with new deliveries for what was refused."""
-    if not finish(database, job_id, JobState.SCHEDULED, reason, now, actor=actor):
-        return False
+    """Start a job again that ended without success, with new deliveries for what was refused.
+
+    As one: whoever takes it up in this very moment finds all of it. False for one in progress, which goes on, and where
+    the results that it would send were removed.
+    """
     with database.transaction() as connection:
-        connection.execute(update(job).where(job.c.id == job_id).values(stage=None, attempts=0))
+        before = _standing(connection, job_id)
+        if before is None or before.state not in _TRIED_AGAIN or _are_gone(connection, job_id):
+            return False
         mine = select(result.c.id).where(result.c.job_id == job_id)
         connection.execute(
             update(delivery)
             .where(delivery.c.result_id.in_(mine), delivery.c.state == DeliveryState.REFUSED)
             .values(state=DeliveryState.WAITING, attempts=0)
         )
+        connection.execute(update(job).where(job.c.id == job_id).values(stage=None, attempts=0))
+        _leave(connection, job_id, before, (JobState.SCHEDULED, storable(reason), None), now, actor)
     return True
+
+
+def _are_gone(connection: Connection, job_id: int) -> bool:
+    gone = select(result.c.id).where(result.c.job_id == job_id, result.c.removed_at.is_not(None))
+    return connection.execute(gone.limit(1)).first() is not None
 
 
 def storable(text: str) -> str:
