@@ -136,6 +136,17 @@ def test_an_index_that_is_made_again_does_not_find_what_was_removed(bench: Bench
     assert serve(LOCAL, "third.db").get("/studies").status_code == 204
 
 
+def test_an_index_that_is_made_again_knows_whole_headers_of_what_came_again(bench: Bench, serve: Serve) -> None:
+    """The file of its first receipt is gone: what is kept now says what it is."""
+    delivered(bench)
+    assert serve(LOCAL).delete(STUDY).status_code == 204
+    bench.receive(mr_series(Grid(slices=64), name="in between"))
+    bench.receive(HEAD)
+    again = serve(LOCAL, "again.db")
+    (study,) = again.get(f"/studies?StudyInstanceUID={HEAD[0].StudyInstanceUID}").json()
+    assert study["00100020"]["Value"] == [HEAD[0].PatientID]
+
+
 @pytest.mark.parametrize("path", [STUDY, SERIES, INSTANCE])
 def test_what_waits_is_refused_and_stays(bench: Bench, serve: Serve, path: str) -> None:
     bench.receive(HEAD)

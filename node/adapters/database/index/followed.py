@@ -41,14 +41,20 @@ def chains(database: Database) -> list[str]:
             found.append(name)
 
 
+def newest(database: Database, chain: str) -> int:
+    """The number of the last line of a chain; 0 where there is none."""
+    with database.reading() as connection:
+        return connection.scalar(select(func.max(receipt.c.number)).where(receipt.c.chain == chain)) or 0
+
+
 def receipts(
     database: Database, chain: str, after: int, limit: int, before: datetime | None = None
 ) -> tuple[int, list[Waiting]]:
     """(number of the last line read, what it and those before it stored). `before`: nothing that came later."""
     wanted = (
         select(
-            instance.c.removed_at, receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256,
-            receipt.c.size,
+            instance.c.removed_at, instance.c.path.label("in_use"),
+            receipt.c.number, receipt.c.disposition, receipt.c.path, receipt.c.sha256, receipt.c.size,
             receipt.c.sop_class_uid, receipt.c.sop_instance_uid, receipt.c.series_instance_uid,
             receipt.c.study_instance_uid,
         )
@@ -61,8 +67,9 @@ def receipts(
         wanted = wanted.where(receipt.c.at < before)
     with database.reading() as connection:
         rows = connection.execute(wanted).all()
-    # A duplicate that was kept all the same came again after its bytes were removed.
-    stored = [row for row in rows if row.disposition in _KEPT and row.path and row.removed_at is None]
+    # A duplicate that was kept all the same came again after its bytes were removed; the file before it is gone.
+    kept = [row for row in rows if row.disposition in _KEPT and row.path and row.removed_at is None]
+    stored = [row for row in kept if row.path == row.in_use]
     last = rows[-1].number if rows else after
     return last, [
         Waiting(
