@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from node.core.states import JobState, SeriesState
 
-_DONE = frozenset({JobState.COMPLETED, JobState.SUPERSEDED, JobState.DISMISSED})
+DONE_JOBS = frozenset({JobState.COMPLETED, JobState.SUPERSEDED, JobState.DISMISSED})
 _SETTLES = frozenset({JobState.COMPLETED, JobState.DISMISSED})
 AT_LEAST = timedelta(hours=1)  # a late instance may still come; only a full disk is in such a hurry
 
@@ -43,8 +43,8 @@ def is_settled(one: Stored) -> bool:
     if one.promised:
         return False
     if one.state in (SeriesState.FILTERED, SeriesState.DISMISSED):
-        return _DONE.issuperset(one.jobs)
-    return one.state is SeriesState.ROUTED and not _SETTLES.isdisjoint(one.jobs) and _DONE.issuperset(one.jobs)
+        return DONE_JOBS.issuperset(one.jobs)
+    return one.state is SeriesState.ROUTED and not _SETTLES.isdisjoint(one.jobs) and DONE_JOBS.issuperset(one.jobs)
 
 
 def to_remove(stored: Iterable[Stored], room: Room, now: datetime) -> Sequence[Stored]:

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 
 from node.adapters.database import jobs as rows
 from node.adapters.database import retention, routing
+from node.adapters.database.erasing import Asked, erase
 from node.adapters.triton import StillWanted
 from node.core.card import Brought, Card, parse_card
 from node.core.jobs import Job
@@ -320,3 +321,12 @@ def test_a_card_with_inputs_that_cannot_be_is_refused(old: str, new: str, where:
     with pytest.raises(BadConfiguration) as refusal:
         parse_card(text.replace(old, new, 1).encode(), "card.yaml")
     assert refusal.value.where == f"card.yaml: {where}"
+
+
+def test_nobody_deletes_an_input_of_a_job_that_somebody_may_try_again(both: Bench) -> None:
+    arrive(both, [*T1, *FLAIR])
+    job = both.claim()
+    rows.finish(both.store.database, job.id, JobState.FAILED, "the model failed", both.clock())
+    for one in (T1[0], FLAIR[0]):
+        asked = Asked(str(one.StudyInstanceUID), str(one.SeriesInstanceUID), "", "admin", "")
+        assert erase(both.store.database, asked, both.clock()).unsettled == [one.SeriesInstanceUID]

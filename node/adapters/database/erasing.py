@@ -13,8 +13,8 @@ from node.adapters.database import audit
 from node.adapters.database.engine import Database
 from node.adapters.database.routing_tables import job_series
 from node.adapters.database.tables import change, instance, job, result, series
-from node.core.retention import Stored, is_settled
-from node.core.states import OPEN_JOBS, JobState, SeriesState
+from node.core.retention import DONE_JOBS, Stored, is_settled
+from node.core.states import JobState, SeriesState
 
 _MOST_UIDS = 500  # in one statement
 
@@ -104,7 +104,7 @@ def _unsettled(connection: Connection, received: Sequence[Row[Any]]) -> set[str]
         needed = (
             select(job.c.id)
             .join(job_series, job_series.c.job_id == job.c.id)
-            .where(job_series.c.series_instance_uid == uid, job.c.state.in_(OPEN_JOBS))
+            .where(job_series.c.series_instance_uid == uid, job.c.state.not_in(DONE_JOBS))
         )
         one = Stored(uid, SeriesState(row.state), states, row.last_at, 0, promised=bool(row.promised))
         if not is_settled(one) or connection.execute(needed.limit(1)).first():

@@ -12,23 +12,19 @@ from node.adapters.database.engine import Database
 from node.adapters.database.routing_tables import job_series
 from node.adapters.database.tables import change, instance, job, receipt, result, series
 from node.core.ledger import Disposition
-from node.core.retention import Stored, is_settled
+from node.core.retention import DONE_JOBS, Stored, is_settled
 from node.core.states import OPEN_JOBS, JobState, SeriesState
-
-_SETTLED_JOBS = (JobState.COMPLETED, JobState.SUPERSEDED, JobState.DISMISSED)
 
 
 def oldest(database: Database, most: int) -> list[Stored]:
     """Series that may be settled and whose bytes are there, the longest complete first."""
     unsettled = exists(
-        select(job.c.id).where(
-            job.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(_SETTLED_JOBS)
-        )
+        select(job.c.id).where(job.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(DONE_JOBS))
     )
     needed = exists(
         select(job_series.c.job_id)
         .join(job, job.c.id == job_series.c.job_id)
-        .where(job_series.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(_SETTLED_JOBS))
+        .where(job_series.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(DONE_JOBS))
     )
     wanted = (
         select(series)
