@@ -13,12 +13,12 @@ SHOWN = len(TOKEN_PREFIX) + 6  # characters of a token that lists show
 
 def digest(secret: str) -> str:
     """What is kept in the place of a secret of 256 random bits: nothing to guess from, so a plain hash is enough."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def csrf_token(session: str) -> str:
     """What a page of this session shows with each change; other sites cannot know it."""
-    return hmac.digest(session.encode("utf-8", "surrogateescape"), b"csrf", "sha256").hex()
+    return hmac.digest(session.encode("utf-8", "surrogatepass"), b"csrf", "sha256").hex()
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Hashing:
 
     def hash(self, password: str) -> str:
         with self._at_work():
-            return self.hasher.hash(normalized(password))
+            return self.hasher.hash(_octets(password))
 
     def verify(self, hashed: str, password: str) -> bool:
         """Whether it is this password. For "" it takes as long, and is false: nobody has it."""
@@ -38,7 +38,7 @@ class Hashing:
             if not hashed and not self._nobody:
                 self._nobody = self.hasher.hash("of nobody")
             try:
-                self.hasher.verify(hashed or self._nobody, normalized(password))
+                self.hasher.verify(hashed or self._nobody, _octets(password))
             except (VerificationError, InvalidHashError):
                 return False
             return bool(hashed)
@@ -49,6 +49,11 @@ class Hashing:
 
     def _at_work(self) -> _Turn:
         return _Turn(self._turn)
+
+
+def _octets(password: str) -> bytes:
+    """JSON may hold halves of characters (RFC 8259 8.2), which UTF-8 does not know."""
+    return normalized(password).encode("utf-8", "surrogatepass")
 
 
 class _Turn:
