@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from node.adapters.database import Database, claims, jobs, processes, series, trace
+from node.adapters.database import Database, audit, claims, finding, job_list, jobs, processes, series, trace
 from node.adapters.database.balance import balance
 from node.adapters.database.ledger import Ledger, broken_chains
 from node.core.arrival import Arrival
@@ -16,6 +17,7 @@ from node.core.dicom import Identity
 from node.core.jobs import Finding, MadeResult, NewJob
 from node.core.ledger import Disposition, Receipt
 from node.core.states import DeliveryState, JobState, SeriesState, Stage
+from node.errors import Usage
 from tests.postgresql import postgresql
 
 NOON = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)
@@ -161,6 +163,16 @@ def test_what_was_in_progress_when_the_node_ended_is_taken_up_again(database: Da
     assert again
     assert (again.id, again.attempts) == (job.id, 2)
     jobs.finish(database, again.id, JobState.FAILED, "end", LATER)
+
+
+def test_what_no_text_of_a_database_can_hold_is_refused_or_finds_nothing(database: Database) -> None:
+    for ask in (
+        lambda: audit.page(database, audit.Wanted(actor="a\0b"), None, 1),
+        lambda: job_list.page(database, job_list.Wanted(model="\0"), None, 1),
+        lambda: finding.page(database, "a\0b", None, 1, patients=True),
+    ):
+        with suppress(Usage):
+            assert not ask()
 
 
 def test_migrating_twice_changes_nothing(database: Database, tmp_path: Path) -> None:

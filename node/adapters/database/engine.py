@@ -12,10 +12,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from node.errors import BadConfiguration, StoreUnavailable
+from node.errors import BadConfiguration, StoreUnavailable, Usage
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE = {"timeout": 30}
@@ -83,6 +83,8 @@ class Database:
             yield
         except OperationalError as broken:
             raise StoreUnavailable(f"the database does not answer ({type(broken.orig).__name__})") from broken
+        except DataError as wrong:  # PostgreSQL keeps no NUL in a text
+            raise Usage("what was asked or told holds a character or a number that the database cannot keep") from wrong
         except DBAPIError as broken:
             if broken.connection_invalidated:
                 raise StoreUnavailable("the connection to the database was lost") from broken
