@@ -36,7 +36,8 @@ def build_delivering(places: Places, database: Database, results: ResultFiles, c
     return Delivering(
         database,
         results,
-        LiveMapping(places, lambda settings: _Built(settings.destination, mine)),
+        # A delivery to a destination that there is not is refused for good.
+        LiveMapping(places, lambda settings: _Built(settings.destination, mine), looks_again=True),
         clock,
         policies=LiveMapping(places, lambda settings: {one.name: policy_of(one) for one in settings.destination}),
         groups={group.name: group.members for group in places.file.destination_group},

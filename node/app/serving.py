@@ -86,7 +86,7 @@ def build_routers(places: Places, database: Database, clock: Clock, rules: Room 
     rerouting = Rerouting(
         database,
         lambda: places.settings().destination_names,
-        Choice(database, LiveMapping(places, wanted_forms)),
+        Choice(database, LiveMapping(places, wanted_forms, looks_again=True)),
         clock,
     )
     return [

@@ -238,7 +238,7 @@ class Working:
             device_serial_number=self._settings.node.ae_title,
             reconsider=self._reconsider,
             objection=self._completion().objection,
-            asked=LiveMapping(self._places, wanted_forms),
+            asked=LiveMapping(self._places, wanted_forms, looks_again=True),
         )
 
 

@@ -123,3 +123,11 @@ def test_reports_of_storage_commitment_are_taken_while_a_destination_needs_them(
     keys = {"ae_title": "SCANNER", "host": "127.0.0.1", "proof": "commitment"}
     assert kept.add("destinations", "PACS2", "dicom", keys).status_code == 201
     until(is_offered, "reports are taken")
+
+
+def test_a_delivery_to_what_was_added_a_moment_ago_elsewhere_is_not_refused(kept: Kept, tmp_path: Path) -> None:
+    elsewhere = another(kept)
+    delivering = build_delivering(elsewhere, kept.database, ResultFiles(tmp_path), Clock())
+    assert delivering.destinations.get("new") is None
+    kept.add("destinations", "new", "dicom", {"ae_title": "NEW", "host": "127.0.0.1", "port": 1})
+    assert delivering.destinations.get("new") is not None  # at once

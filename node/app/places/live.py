@@ -79,15 +79,26 @@ class _Live:
                 self._made, self._of = self._make(settings), settings
             return self._made
 
+    def anew(self) -> Any:
+        """After another look."""
+        self._places.look()
+        return self.now()
+
 
 class LiveMapping(Mapping[Key, Value]):
     """A mapping of this moment."""
 
-    def __init__(self, places: Places, make: Callable[[Settings], Mapping[Key, Value]]) -> None:
-        self._live = _Live(places, make)
+    def __init__(
+        self, places: Places, make: Callable[[Settings], Mapping[Key, Value]], *, looks_again: bool = False
+    ) -> None:
+        """`looks_again`: before it says that something is not there, for what another process added a moment ago."""
+        self._live, self._looks_again = _Live(places, make), looks_again
 
     def __getitem__(self, key: Key) -> Value:
-        found: Value = self._live.now()[key]
+        there = self._live.now()
+        if self._looks_again and key not in there:
+            there = self._live.anew()
+        found: Value = there[key]
         return found
 
     def __iter__(self) -> Iterator[Key]:
