@@ -140,7 +140,7 @@ class Ledger:
             statements.open_series.run(connection, [_series(one, line, at, self._settle)])
             self._note_name(connection, one, line)
             return
-        more = {"uid": uid, "next": there[0] + 1, "at": at, "look": at + self._settle}
+        more = {"uid": uid, "at": at, "look": at + self._settle}
         statements.reopen.run(connection, [more])
         statements.note_change.run(connection, [{"at": at, "series_instance_uid": uid}])
 
@@ -199,7 +199,7 @@ class _Statements:
             .values(
                 state=SeriesState.WAITING.value,
                 reason=_REOPENED,
-                version=bindparam("next"),
+                version=series.c.version + 1,  # of this moment: a person may have had it decided anew meanwhile
                 completed_at=None,
                 removed_at=None,
                 evidence="",
