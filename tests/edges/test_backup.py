@@ -347,3 +347,21 @@ def test_a_backup_of_one_kind_of_database_is_refused_by_the_other(place: Place, 
     with pytest.raises(Usage, match="is of a PostgreSQL"):
         restore(target, place.backups, NOW, "", _quiet)
     database.close()
+
+
+def test_tables_of_somebody_else_survive_a_restoring(place: Place, store: Store) -> None:
+    """A database that a hospital shares between applications."""
+    make(place.origin(store), place.backups, NOW, link=False, said=_quiet)
+    url = place.url("shared")
+    Path(place.folder / "shared").mkdir(exist_ok=True)
+    shared = Database(url)
+    with shared.transaction() as connection:
+        connection.execute(text("CREATE TABLE appointments (number INTEGER)"))
+        connection.execute(text("INSERT INTO appointments VALUES (7)"))
+    folder = place.node("target")
+    target = Target(shared, folder / "instances", folder / "results", "", folder / "rules", folder / "models")
+    with pytest.raises(Usage, match="holds tables that are no node's: appointments"):
+        restore(target, place.backups, NOW, said=_quiet)
+    with shared.reading() as connection:
+        assert connection.scalar(text("SELECT number FROM appointments")) == 7
+    shared.close()

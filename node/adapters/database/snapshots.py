@@ -112,6 +112,19 @@ def is_unused(database: Database) -> bool:
         return connection.execute(text("SELECT 1 FROM receipt LIMIT 1")).first() is None
 
 
+def of_others(database: Database) -> list[str]:
+    """Tables that are there and that no release of a node made: they are not to be touched."""
+    fresh = create_engine("sqlite://")
+    try:
+        with fresh.begin() as connection:
+            upgrade(connection)
+            own = {_VERSION, *inspect(connection).get_table_names(), *index_metadata.tables}
+    finally:
+        fresh.dispose()
+    with database.reading() as connection:
+        return sorted(set(inspect(connection).get_table_names()) - own)
+
+
 def load(database: Database, folder: Path, revision: str) -> None:
     """Read a snapshot of the same kind of database into an unused one. Raises Usage when it is of the other kind."""
     kind = database.engine.dialect.name

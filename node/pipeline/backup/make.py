@@ -71,6 +71,7 @@ def make(origin: Origin, folder: Path, now: datetime, *, link: bool, said: Calla
         (unnamed / DATABASE).mkdir(parents=True)
         try:
             made = _make(origin, folder, unnamed, name, now, link, said)
+            sync()  # what has a name is whole, also after a power cut
             unnamed.replace(folder / "backups" / name)
         except BaseException:
             shutil.rmtree(unnamed, ignore_errors=True)

@@ -14,7 +14,7 @@ from node.adapters.carrying import carry, is_whole, sync
 from node.adapters.database import Database
 from node.adapters.database.engine import demand_known
 from node.adapters.database.ledger import broken_chains
-from node.adapters.database.snapshots import Named, is_unused, last_lines, load
+from node.adapters.database.snapshots import Named, is_unused, last_lines, load, of_others
 from node.adapters.database.tables import instance, result
 from node.adapters.files import write_whole
 from node.adapters.rule_files import read_rule_files, write_rule_files
@@ -85,6 +85,9 @@ def _demand_empty(target: Target, manifest: Manifest) -> None:
         raise Usage(
             f'storage.url: the backup is of a node that kept its instances in "{manifest.bucket or "a folder"}"'
         )
+    if others := of_others(target.database):
+        cure = "Give the node a database of its own: restoring begins by emptying it"
+        raise Usage(f"database.url: holds tables that are no node's: {', '.join(others[:5])}. {cure}")
     if not is_unused(target.database):
         raise Usage(
             "database.url: this node has received instances. Restore into an empty one, with a database of its own"
