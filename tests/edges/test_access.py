@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.datastructures import MutableHeaders
 
 from node.adapters.database import audit
 from node.core.access import Right, Role
 from node.core.access.secrets import digest
+from node.web.access.headers import secure
 from tests.doors import PASSWORD, House, house
 from tests.receiving import Store
 
@@ -57,6 +59,13 @@ def test_half_a_character_is_no_password_and_no_code(home: House) -> None:
     assert ask("first-start") in (401, 422)
     home.add("anna", Role.ADMIN)
     assert ask("session") == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs/1/slices/1", "/dicom-web/studies/1.2/rendered"])
+def test_a_picture_that_a_browser_keeps_is_for_nobody_who_signs_in_after(path: str) -> None:
+    headers = MutableHeaders({"Cache-Control": "private, max-age=3600"})
+    secure(headers, path, encrypted=True)
+    assert headers["Vary"] == "Authorization, Cookie"
 
 
 # Before there is a user

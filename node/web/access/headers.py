@@ -50,6 +50,7 @@ def secure(headers: MutableHeaders, path: str, *, encrypted: bool) -> None:
         headers.setdefault("Cache-Control", "no-store")
     if path.startswith("/dicom-web/"):
         headers.setdefault("Cache-Control", "private")
+    if headers.get("Cache-Control", "").startswith("private"):  # nor is it shown to who signs in next at this browser
         headers.append("Vary", "Authorization, Cookie")
     if encrypted:
         headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR_S}")
