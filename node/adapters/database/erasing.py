@@ -91,7 +91,8 @@ def _made(connection: Connection, asked: Asked) -> Sequence[Any]:
         wanted = wanted.where(
             or_(result.c.series_instance_uid == asked.series, job.c.series_instance_uid == asked.series)
         )
-    return connection.execute(wanted).all()
+    # Whoever has them sent once more at this moment comes first, or finds that they are gone.
+    return connection.execute(wanted.order_by(job.c.id.desc()).with_for_update(of=job)).all()
 
 
 def _unsettled(connection: Connection, received: Sequence[Row[Any]]) -> set[str]:

@@ -50,6 +50,9 @@ def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple
     mine = series.c.series_instance_uid == one.series_instance_uid
     with database.transaction() as connection:
         row = connection.execute(select(series).where(mine).with_for_update()).first()
+        # Whoever has results sent once more at this moment comes first, or finds that they are gone.
+        own = select(job.c.id).where(job.c.series_instance_uid == one.series_instance_uid)
+        connection.execute(own.order_by(job.c.id.desc()).with_for_update()).all()
         if row is None or row.removed_at is not None or not is_settled(*_stored(connection, [row])):
             return None
         connection.execute(update(series).where(mine).values(removed_at=now))
