@@ -87,6 +87,7 @@ def _into_file(settings: Settings, file: Path) -> Made:
             unnamed = Path(name) / "whole"
             with tarfile.open(unnamed, "w" if file.suffix == ".tar" else "w:gz") as packed:
                 packed.add(Path(name) / "backup", arcname=".")
+            unnamed.chmod(0o600)
             unnamed.replace(file)
     except OSError as refused:
         raise Usage(f"{file}: cannot be written ({refused.strerror})") from refused

@@ -332,6 +332,15 @@ def test_a_database_that_no_node_used_is_nothing_to_back_up(place: Place) -> Non
     database.close()
 
 
+def test_a_backup_is_for_who_made_it_alone_wherever_it_lies(place: Place, store: Store) -> None:
+    store.receive(numbered(1))
+    place.backups.mkdir(mode=0o755, parents=True, exist_ok=True)
+    made(place, store)
+    folders = [one for one in place.backups.iterdir() if one.is_dir()]
+    assert {one.name for one in folders} >= {"backups", "instances"}
+    assert [one.name for one in folders if one.stat().st_mode & 0o077] == []
+
+
 def test_a_folder_that_cannot_be_written_is_said(place: Place, store: Store) -> None:
     place.backups.write_text("a file")
     with pytest.raises(StoreUnavailable, match="cannot be written"):

@@ -42,6 +42,7 @@ def test_a_node_is_lost_and_its_backup_is_a_node_that_works(
         old.until_done([before])
         made = _command(old, "backup", file)  # while it runs
         assert made.status == 0, made.err
+        assert file.stat().st_mode & 0o077 == 0, "it is for who made it alone"
         end(running.process)
     told = _command(new, "restore", file)
     assert told.status == 0, told.err

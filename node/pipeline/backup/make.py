@@ -30,6 +30,7 @@ from node.pipeline.backup.manifest import (
     write_named,
 )
 
+_FOLDERS = ("backups", "instances", "results", "models")
 _BUILT_HERE = frozenset({"plan.json", "timing.cache"})  # with the plan, of one GPU and one server
 
 
@@ -189,7 +190,8 @@ def _name(folder: Path, now: datetime) -> str:
 def _alone(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "backups").mkdir(exist_ok=True)
+        for name in _FOLDERS:  # patients' data and digests of passwords, also in a folder that is open to others
+            (folder / name).mkdir(mode=0o700, exist_ok=True)
         with (folder / ".lock").open("a") as lock:
             try:
                 flock(lock, LOCK_EX | LOCK_NB)
