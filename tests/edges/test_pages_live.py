@@ -39,7 +39,8 @@ def site(pages: Pages) -> Iterator[httpx.Client]:
 
 def test_who_watches_a_page_is_counted_and_forgotten_when_he_goes(site: httpx.Client, pages: Pages) -> None:
     with site.stream("GET", "/events") as answer:
-        assert next(line for line in answer.iter_lines() if line.startswith("data: ")) == "data: <p id='news'>new</p>"
+        lines = answer.iter_lines()  # the stream is closed with the last reference to it
+        assert next(line for line in lines if line.startswith("data: ")) == "data: <p id='news'>new</p>"
         assert pages.live.watching == 1
     until(lambda: pages.live.watching == 0, "that nobody watches")
 
