@@ -53,6 +53,10 @@ class Indexing:
             looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), is_stopping)
         return looked
 
+    def received(self) -> int:
+        """How many lines the ledger of this process has: it grows while somebody sends."""
+        return followed.newest(self.database, self.chain)
+
     def _receipts(self, chain: str, after: int, is_stopping: Callable[[], bool]) -> int:
         before = None if chain == self.chain else self.clock() - _OTHERS_FALL_BEHIND
         last, waiting = followed.receipts(self.database, chain, after, BATCH, before)
