@@ -192,6 +192,15 @@ def test_results_are_found_beside_their_source_and_superseded_ones_only_by_name(
     assert len(served.get(f"studies/{study}/series?Modality=SEG&superseded=true").json()) == 2
 
 
+def test_a_result_whose_file_is_lost_keeps_the_indexer_from_nothing_else(served: ServedArchive) -> None:
+    served.keep(*mr_series(Grid(slices=1), name="of a lost result"))
+    _make_result(served, 77, "of a lost result", None)
+    (served.results / "job-77.dcm").unlink()
+    steps = [bool(served.indexing.step()) for _ in range(10)]
+    assert not all(steps)
+    assert served.get(f"studies?StudyInstanceUID={uid('of a lost result', 'study')}").status_code == 200
+
+
 def test_what_retention_removed_is_not_found_and_is_found_when_it_comes_again(served: ServedArchive) -> None:
     series = mr_series(Grid(slices=2), name="removed")
     served.keep(*series)

@@ -74,9 +74,11 @@ class Indexing:
         added = self._read(_RESULTS, new, is_stopping)
         if not new or added is None:
             return 0
-        filling.add(self.index, _RESULTS, max(one.number for one in new), added)
+        last = max(one.number for one in new)
+        filling.add(self.index, _RESULTS, last, added)
         filling.supersede(self.index, followed.superseded(self.database, [one.job_id for one in new]))
-        return len(new)
+        # One whose file is lost stays among those that are looked at again: it is no work left to do.
+        return len(new) if added or last > after else 0
 
     def _removed(self, before: int) -> None:
         """What retention removed is not found any more."""
