@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.core.readable import Attribute, Content, content, tree
@@ -100,6 +101,7 @@ _tags = st.sampled_from(["00100010", "0040A730", "0040A043", "0040A040", "0040A3
 
 
 @given(st.dictionaries(_tags | st.text(max_size=9), _values, max_size=8))
+@example({"00100010": {"Value": [math.nan, math.inf, -math.inf, 2.0, 0.5]}})
 def test_whatever_a_model_holds_reading_it_ends_without_a_fault(model: Json) -> None:
     tree(model)
     tree(model, hides_patients=True)

@@ -120,7 +120,7 @@ def _one(value: object) -> str:
     if isinstance(value, Mapping):  # a person name and its groups
         return "=".join(str(value.get(group, "")) for group in ("Alphabetic", "Ideographic", "Phonetic")).rstrip("=")
     if isinstance(value, float):
-        return f"{value:g}" if value != int(value) else str(int(value))
+        return str(int(value)) if value.is_integer() else f"{value:g}"
     return "" if value is None else str(value)
 
 
