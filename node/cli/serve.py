@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import click
@@ -41,9 +41,10 @@ def serve(config: Path | None, role: str) -> None:
     from node.config import load
 
     node = Node(load(config), role=Role(role))
-    stop = threading.Event()
+    # Not an Event: its set() waits for a lock that the main thread, which handlers run in, may just hold in wait().
+    told_to_stop: SimpleQueue[None] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: told_to_stop.put(None))
     try:
         node.start()
         settings = node.settings
@@ -53,7 +54,7 @@ def serve(config: Path | None, role: str) -> None:
             f"http://{settings.http.host}:{node.http_port}; data in {settings.node.data_dir}"
         )
         _tell_of_first_start(node)
-        stop.wait()
+        told_to_stop.get()
     finally:
         node.stop()
 
