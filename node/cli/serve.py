@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from node.cli import config_option
 
 if TYPE_CHECKING:
     from node.app import Node
+
+
+_LOOKS_EVERY_S = 0.5
 
 
 @click.command()
@@ -42,6 +46,7 @@ def serve(config: Path | None, role: str) -> None:
 
     node = Node(load(config), role=Role(role))
     # Not an Event: its set() waits for a lock that the main thread, which handlers run in, may just hold in wait().
+    # And looked at again and again: a signal that another thread is given does not end the main thread's waiting.
     told_to_stop: SimpleQueue[None] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.put(None))
@@ -54,7 +59,8 @@ def serve(config: Path | None, role: str) -> None:
             f"http://{settings.http.host}:{node.http_port}; data in {settings.node.data_dir}"
         )
         _tell_of_first_start(node)
-        told_to_stop.get()
+        while not told_to_stop.qsize():
+            time.sleep(_LOOKS_EVERY_S)
     finally:
         node.stop()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
+import time
 from pathlib import Path
 
 import click
@@ -81,6 +81,7 @@ def _stay(run: Run, console: Console) -> None:
     ):
         console.print(line, soft_wrap=True)
     try:
-        threading.Event().wait()
+        while True:
+            time.sleep(0.5)  # looks again: a signal that another thread is given does not end the main thread's waiting
     except KeyboardInterrupt:
         console.print("stopping")
