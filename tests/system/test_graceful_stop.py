@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import re
 import signal
 import socket
@@ -28,6 +30,8 @@ from tests.processes import PATIENCE_S, line_with, python
 from tests.raw_scu import ASSOCIATE_AC, COMMAND, DATA, RawScu, message, p_data, store_command
 from tests.receiving import Encoded, encoded
 from tests.synthetic import Grid, mr_series
+
+_SYS_TGKILL = {"x86_64": 234, "aarch64": 131}
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,15 @@ def test_an_association_that_is_open_is_finished_and_no_new_one_is_taken(tmp_pat
         found = balance(database)
         assert (found.received, found.waiting, found.residue) == (3, 3, 0)
         assert broken_chains(database) == {}
+
+
+def test_a_signal_that_the_system_gives_to_another_thread_stops_the_node_too(tmp_path: Path) -> None:
+    with serving(tmp_path, 10) as node:
+        tasks = Path(f"/proc/{node.process.pid}/task")
+        other = next(int(one.name) for one in tasks.iterdir() if int(one.name) != node.process.pid)
+        tgkill = ctypes.CDLL(None).syscall
+        assert tgkill(_SYS_TGKILL[platform.machine()], node.process.pid, other, int(signal.SIGTERM)) == 0
+        assert node.process.wait(PATIENCE_S) == 0
 
 
 def test_a_job_that_cannot_be_finished_is_handed_back_and_the_model_is_not_waited_for(
