@@ -52,7 +52,7 @@ class Serving:
         """Whether nobody listens any more."""
         try:
             socket.create_connection(("127.0.0.1", self.dicom), timeout=60).close()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):  # reset: it stood in line when the listener was closed
             return True
         return False
 
