@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import click
@@ -45,11 +44,10 @@ def serve(config: Path | None, role: str) -> None:
     from node.config import load
 
     node = Node(load(config), role=Role(role))
-    # Not an Event: its set() waits for a lock that the main thread, which handlers run in, may just hold in wait().
-    # And looked at again and again: a signal that another thread is given does not end the main thread's waiting.
-    told_to_stop: SimpleQueue[None] = SimpleQueue()
+    # Looked at again and again: a signal that another thread is given does not end the main thread's waiting.
+    told_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_stop.put(None))
+        signal.signal(number, lambda told, _: told_to_stop.append(told))
     try:
         node.start()
         settings = node.settings
@@ -59,7 +57,7 @@ def serve(config: Path | None, role: str) -> None:
             f"http://{settings.http.host}:{node.http_port}; data in {settings.node.data_dir}"
         )
         _tell_of_first_start(node)
-        while not told_to_stop.qsize():
+        while not told_to_stop:
             time.sleep(_LOOKS_EVERY_S)
     finally:
         node.stop()
