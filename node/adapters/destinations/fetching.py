@@ -7,7 +7,7 @@ from pynetdicom import build_context, build_role, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet  # type: ignore[attr-defined] # at import
 
 from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
-from node.adapters.destinations.identity import Identity
+from node.adapters.destinations.identity import Identity, at_instance_level
 from node.errors import DestinationUnavailable
 
 _SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
@@ -28,18 +28,9 @@ def fetch(peer: RemoteAE, wanted: Identity) -> Dataset | None:
             if not any(one.abstract_syntax == model for one in association.accepted_contexts):
                 return None
             association.bind(evt.EVT_C_STORE, keep)
-            for status, _ in association.send_c_get(_asked(wanted), model):
+            for status, _ in association.send_c_get(at_instance_level(wanted), model):
                 if status.get("Status") is None:
                     raise DestinationUnavailable(f"{peer} does not answer C-GET")
     except NothingAcceptedError:
         return None
     return next((ds for ds in came if ds.get("SOPInstanceUID") == wanted.sop_instance_uid), None)
-
-
-def _asked(wanted: Identity) -> Dataset:
-    """An identifier at the instance level (PS3.4 C.6.2.1)."""
-    ds = Dataset()
-    ds.QueryRetrieveLevel = "IMAGE"
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = wanted.study_instance_uid, wanted.series_instance_uid
-    ds.SOPInstanceUID = wanted.sop_instance_uid
-    return ds

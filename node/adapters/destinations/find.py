@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydicom.dataset import Dataset
 from pynetdicom import build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined] # at import
 
 from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
-from node.adapters.destinations.identity import Identity
+from node.adapters.destinations.identity import Identity, at_instance_level
 from node.core.dicom.elements import Elements
 from node.errors import DestinationUnavailable
 
@@ -21,7 +20,7 @@ def knows(peer: RemoteAE, wanted: Identity) -> bool | None:
     found = False
     try:
         with negotiated(peer, [build_context(model, _SYNTAXES)]) as association:
-            for status, identifier in association.send_c_find(_asked(wanted), model):
+            for status, identifier in association.send_c_find(at_instance_level(wanted), model):
                 code = status.get("Status")
                 if code in _PENDING and identifier is not None:
                     # A PACS that does not know a key answers with everything above it.
@@ -32,12 +31,3 @@ def knows(peer: RemoteAE, wanted: Identity) -> bool | None:
     except NothingAcceptedError:
         return None
     return found
-
-
-def _asked(wanted: Identity) -> Dataset:
-    """An identifier at the instance level (PS3.4 C.6.2.1)."""
-    ds = Dataset()
-    ds.QueryRetrieveLevel = "IMAGE"
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = wanted.study_instance_uid, wanted.series_instance_uid
-    ds.SOPInstanceUID = wanted.sop_instance_uid
-    return ds

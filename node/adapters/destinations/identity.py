@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from node.errors import BadInstance
@@ -31,3 +32,12 @@ def identity(path: Path) -> Identity:
     except (InvalidDicomError, ValueError, OSError) as broken:
         raise BadInstance("cannot be read back") from broken
     return Identity(*(str(ds.get(name, "")) for name in _NAMES))
+
+
+def at_instance_level(wanted: Identity) -> Dataset:
+    """What a query or a retrieval of the instance names (PS3.4 C.6.2.1)."""
+    ds = Dataset()
+    ds.QueryRetrieveLevel = "IMAGE"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = wanted.study_instance_uid, wanted.series_instance_uid
+    ds.SOPInstanceUID = wanted.sop_instance_uid
+    return ds
