@@ -17,6 +17,16 @@ from node.adapters.triton.contract import LABELS, slices_of
 from node.mricore.flavours import MODEL_PY, Serving, cpu, production
 
 NAME = "two_contrasts"
+RULE = """name: both
+when: {Modality: MR, series.orientation: axial, series.slices: {at_least: 4}}
+needs:
+  t1: {SeriesDescription: {contains: t1}}
+  flair: {SeriesDescription: {contains: flair}}
+within: 4 h
+else: hold
+on_unknown: no-match
+then: [{infer: two_contrasts}, {deliver: [out]}]
+"""
 BRIGHT = 500  # above it a voxel counts; the second input's border is twice as high
 
 CARD = """\

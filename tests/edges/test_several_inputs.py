@@ -31,22 +31,12 @@ from tests.bench import LONG_AFTER, Bench, on_bench, rules
 from tests.fakes import FakeModels
 from tests.synthetic import Grid, mr_series, uid
 from tests.two_contrasts import CARD as TEXT
-from tests.two_contrasts import NAME
+from tests.two_contrasts import NAME, RULE
 
 DIGEST = "a" * 64
 CARD = parse_card(
     TEXT.replace("BROUGHT", "resampled").replace("WEIGHTS", DIGEST).replace("CANARY", DIGEST).encode(), "card.yaml"
 )
-RULE = """name: both
-when: {Modality: MR, series.orientation: axial, series.slices: {at_least: 4}}
-needs:
-  t1: {SeriesDescription: {contains: t1}}
-  flair: {SeriesDescription: {contains: flair}}
-within: 4 h
-else: hold
-on_unknown: no-match
-then: [{infer: two_contrasts}, {deliver: [out]}]
-"""
 COARSE = Grid(slices=6, rows=16, columns=12, pixel_spacing=(1.6, 1.4), slice_spacing=8.0)
 
 

@@ -22,18 +22,8 @@ from tests.bench import until
 from tests.command_line import mricore_node, settings_file
 from tests.processes import line_with, python
 from tests.triton_fixture import StartTriton
-from tests.two_contrasts import BRIGHT, NAME, model_folder
+from tests.two_contrasts import BRIGHT, NAME, RULE, model_folder
 
-RULE = """name: both
-when: {Modality: MR, series.orientation: axial, series.slices: {at_least: 4}}
-needs:
-  t1: {SeriesDescription: {contains: t1}}
-  flair: {SeriesDescription: {contains: flair}}
-within: 4 h
-else: hold
-on_unknown: no-match
-then: [{infer: two_contrasts}, {deliver: [out]}]
-"""
 FINE = phantom.Grid(slices=8, rows=64, columns=64, pixel_spacing=(3.75, 3.75), slice_spacing=16.0)
 COARSE = phantom.Grid(slices=10, rows=48, columns=48, pixel_spacing=(5.0, 5.0), slice_spacing=16.0)
 

@@ -55,8 +55,9 @@ def _when(node: YamlNode, at: str) -> Group:
     return Group("all", tuple(_entries(node, at, 0)), at=at)
 
 
-def _entries(node: MappingNode, at: str, depth: int) -> Iterator[Node]:
-    """The conditions of a mapping, all of which must hold."""
+def _entries(node: MappingNode, at: str, depth: int, *, apart: bool = False) -> Iterator[Node]:
+    """The conditions of a mapping. `apart`: each entry stands for itself, and the operators of one attribute hold
+    together."""
     if depth > _DEPTH_AT_MOST:
         raise NotAFormError(line_of(node), "conditions are nested deeper than the form shows")
     for number, (key, value) in enumerate(node.value):
@@ -64,30 +65,20 @@ def _entries(node: MappingNode, at: str, depth: int) -> Iterator[Node]:
         name = _text(key)
         if name in COMBINED:
             yield _combined(name, value, here, depth)
+            continue
+        asked = tuple(_asked(name, value, here))
+        if apart and len(asked) != 1:
+            yield Group("all", asked, fixed=True, at=here)
         else:
-            yield from _asked(name, value, here)
+            yield from asked
 
 
 def _combined(how: str, node: YamlNode, at: str, depth: int) -> Group:
     if isinstance(node, MappingNode):
-        return Group(how, tuple(_entries_apart(node, at, depth + 1)), at=at)
+        return Group(how, tuple(_entries(node, at, depth + 1, apart=True)), at=at)
     if not isinstance(node, SequenceNode) or how == "not":
         raise NotAFormError(line_of(node), f"{how} takes conditions")
     return Group(how, tuple(_item(item, f"{at}.{number}", depth + 1) for number, item in enumerate(node.value)), at=at)
-
-
-def _entries_apart(node: MappingNode, at: str, depth: int) -> Iterator[Node]:
-    """The same where each entry stands for itself: the operators of one attribute hold together."""
-    if depth > _DEPTH_AT_MOST:
-        raise NotAFormError(line_of(node), "conditions are nested deeper than the form shows")
-    for number, (key, value) in enumerate(node.value):
-        here = f"{at}.{number}"
-        name = _text(key)
-        if name in COMBINED:
-            yield _combined(name, value, here, depth)
-        else:
-            asked = tuple(_asked(name, value, here))
-            yield asked[0] if len(asked) == 1 else Group("all", asked, fixed=True, at=here)
 
 
 def _item(node: YamlNode, at: str, depth: int) -> Node:
@@ -95,7 +86,7 @@ def _item(node: YamlNode, at: str, depth: int) -> Node:
         raise NotAFormError(line_of(node), "a condition is a mapping")
     if len(node.value) > 1:
         return Group("all", tuple(_entries(node, at, depth + 1)), at=at)
-    (alone,) = _entries_apart(node, at, depth)
+    (alone,) = _entries(node, at, depth, apart=True)
     return alone
 
 
