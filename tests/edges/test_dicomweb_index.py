@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
 from node.adapters.database import tables as rows
-from node.adapters.database.index import Index, filling, searching
+from node.adapters.database.index import Index, filling, followed, searching
 from node.adapters.database.index.filling import Addition
 from node.adapters.database.index.tables import version
 from node.adapters.database.tables import job, result
@@ -22,12 +22,14 @@ from node.core.dicomweb.matching import Fuzzy, matches
 from node.core.dicomweb.model import BASE, model
 from node.core.dicomweb.query import read_query
 from tests.archives import ServedArchive, served, served_archive
+from tests.clock import Clock
 from tests.databases import url
 from tests.receiving import encoded
 from tests.synthetic import Grid, mr_series, to_bytes, uid
 
 __all__ = ["served", "url"]
 
+_A_MINUTE = timedelta(minutes=1)
 _PEOPLE = [
     ("Müller^Eva", "P1", "20240101", "101112.5"),
     ("Mueller^Adam", "P-2", "20240102", "09"),
@@ -207,20 +209,76 @@ def test_what_retention_removed_is_not_found_and_is_found_when_it_comes_again(se
     uids = [str(ds.SOPInstanceUID) for ds in series]
     path = f"studies/{uid('removed', 'study')}"
     assert len(served.get(f"{path}/instances").json()) == 2
-    now, database = datetime(2025, 6, 1, tzinfo=UTC), served.store.database
-    gone = [row.path for row in served.store.instances() if row.sop_instance_uid in uids]
-    with database.transaction() as connection:
-        mine = rows.series.c.series_instance_uid == uid("removed", "series")
-        connection.execute(update(rows.series).where(mine).values(removed_at=now))
-        these = rows.instance.c.sop_instance_uid.in_(uids)
-        connection.execute(update(rows.instance).where(these).values(removed_at=now))
-    for one in gone:
-        served.store.files.remove(one)
+    _advance(served, _A_MINUTE)
+    _remove(served, "removed", served.store.clock())
     served.catch_up()
-    assert served.get(f"studies?StudyInstanceUID={uid('removed', 'study')}").status_code == 204
+    assert not _finds(served, "removed")
     assert served.get(f"{path}/metadata").status_code == 404
 
     served.keep(*series)
     assert len(served.get(f"{path}/instances").json()) == 2
     frame = f"{path}/series/{uid('removed', 'series')}/instances/{uids[0]}/frames/1"
     assert served.get(frame, "application/octet-stream").content == series[0].PixelData
+
+
+def test_many_series_that_go_at_once_are_forgotten_batch_by_batch(served: ServedArchive) -> None:
+    names = [f"one of many {number}" for number in range(12)]
+    served.keep(*(mr_series(Grid(slices=1), name=name)[0] for name in names))
+    _advance(served, _A_MINUTE)
+    for number, name in enumerate(names):
+        _remove(served, name, served.store.clock() + number * timedelta(microseconds=1))
+    after = served.store.clock() - timedelta(microseconds=1)
+    until = served.store.clock() + timedelta(seconds=1)
+    number, last, gone = followed.removed(served.store.database, after, until, 5)
+    assert (number, last, len(gone)) == (5, served.store.clock() + timedelta(microseconds=4), 5)
+    _advance(served, _A_MINUTE)
+    served.catch_up()
+    assert not any(_finds(served, name) for name in names)
+    assert served.indexing.step() == 0  # and are left at that
+
+
+def test_a_removal_that_was_committed_behind_a_later_one_is_noticed_all_the_same(served: ServedArchive) -> None:
+    for name in ("removed first", "removed second"):
+        served.keep(*mr_series(Grid(slices=1), name=name))
+    _advance(served, _A_MINUTE)
+    now = served.store.clock()
+    _remove(served, "removed second", now)
+    served.catch_up()
+    _remove(served, "removed first", now - timedelta(seconds=2))  # by a process that was slow to say so
+    served.catch_up()
+    assert _finds(served, "removed first")
+    assert not _finds(served, "removed second")
+    _advance(served, 10 * _A_MINUTE)
+    served.catch_up()
+    assert not _finds(served, "removed first")
+
+
+def test_a_new_index_does_not_look_at_what_was_removed_long_before_it(tmp_path: Path) -> None:
+    with served_archive(tmp_path) as opened:
+        opened.keep(*mr_series(Grid(slices=1), name="of long ago"))
+        _remove(opened, "of long ago", opened.store.clock() - timedelta(days=1))
+    (tmp_path / "index.db").unlink()
+    with served_archive(tmp_path) as again:
+        assert again.indexing.step() == 1  # the line of the ledger, whose bytes are gone
+        assert again.indexing.step() == 0
+        assert not _finds(again, "of long ago")
+
+
+def _remove(served: ServedArchive, name: str, at: datetime) -> None:
+    """As retention does: the rows say it, then the files go."""
+    mine = uid(name, "series")
+    with served.store.database.transaction() as connection:
+        for table in (rows.series, rows.instance):
+            connection.execute(update(table).where(table.c.series_instance_uid == mine).values(removed_at=at))
+    for row in served.store.instances():
+        if row.series_instance_uid == mine:
+            served.store.files.remove(row.path)
+
+
+def _finds(served: ServedArchive, name: str) -> bool:
+    return served.get(f"studies?StudyInstanceUID={uid(name, 'study')}").status_code == 200
+
+
+def _advance(served: ServedArchive, by: timedelta) -> None:
+    assert isinstance(served.store.clock, Clock)
+    served.store.clock.advance(by.total_seconds())

@@ -19,8 +19,6 @@ from node.errors import NodeError, NoSuch, NotSettled
 
 _log = structlog.get_logger(__name__)
 
-_REMOVED = "removed"
-
 
 @dataclass(frozen=True)
 class Erasing:
@@ -44,7 +42,7 @@ class Erasing:
                 "or its sender was promised that it is kept. Finish, cancel or dismiss that first"
             )
         gone = [("instances", path) for path in erased.instances] + [("results", path) for path in erased.results]
-        filling.forget(self.index, _REMOVED, 0, gone)
+        filling.forget(self.index, gone)
         for path in erased.instances:
             _drop(self.drop_instance, path)
         for path in erased.results:

@@ -6,7 +6,7 @@ Where it stands is in the index itself: a kill costs the batch that was being re
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,9 +27,10 @@ _log = structlog.get_logger(__name__)
 
 BATCH = 64  # instances in one transaction of the index
 _OTHERS_FALL_BEHIND = timedelta(minutes=1)
-_RESULTS, _REMOVED = "results", "removed"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LOOK_BACK = timedelta(minutes=10)  # clocks of several processes
+_MOST_REMOVED = 256  # series in one transaction
+_RESULTS, _REMOVED, _REMOVED_AGAIN = "results", "removed", "removed, once more"
+_EPOCH, _UNIT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)  # of a moment as a number
+_LOOK_BACK = timedelta(minutes=10)  # clocks of several processes, and transactions that took long
 _STUDY = "0020000D"
 
 
@@ -47,8 +48,8 @@ class Indexing:
     def step(self, is_stopping: Callable[[], bool] = lambda: False) -> int:
         """Index the next batch of every source; how many rows were looked at."""
         seen = filling.followed(self.index)
-        self._removed(seen.get(_REMOVED, 0))
-        looked = self._results(seen.get(_RESULTS, 0), is_stopping)
+        looked = self._removed(seen)
+        looked += self._results(seen.get(_RESULTS, 0), is_stopping)
         for chain in followed.chains(self.database):
             looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), is_stopping)
         return looked
@@ -80,12 +81,25 @@ class Indexing:
         # One whose file is lost stays among those that are looked at again: it is no work left to do.
         return len(new) if added or last > after else 0
 
-    def _removed(self, before: int) -> None:
-        """What retention removed is not found any more."""
-        since = _EPOCH + timedelta(microseconds=before) - (_LOOK_BACK if before else timedelta())
-        last, gone = followed.removed(self.database, since)
-        if last is not None and gone:
-            filling.forget(self.index, _REMOVED, (last - _EPOCH) // timedelta(microseconds=1), gone)
+    def _removed(self, seen: Mapping[str, int]) -> int:
+        """What retention removed is not found any more: at once, and what was committed late a while afterwards."""
+        now = self.clock()
+        if _REMOVED not in seen:  # an empty index knows nothing of what was removed before it was made
+            begin = _number(now - _LOOK_BACK) if filling.is_empty(self.index) else 0
+            filling.forget(self.index, (), (_REMOVED, begin))
+            return 0
+        at_once = self._forget(_REMOVED, seen[_REMOVED], now)
+        if _REMOVED_AGAIN in seen:
+            return at_once + self._forget(_REMOVED_AGAIN, seen[_REMOVED_AGAIN], now - _LOOK_BACK)
+        if not at_once:
+            filling.forget(self.index, (), (_REMOVED_AGAIN, max(0, seen[_REMOVED] - _LOOK_BACK // _UNIT)))
+        return at_once
+
+    def _forget(self, source: str, after: int, until: datetime) -> int:
+        number, last, gone = followed.removed(self.database, _moment(after), until, _MOST_REMOVED)
+        if last is not None:
+            filling.forget(self.index, gone, (source, _number(last)))
+        return number
 
     def _read(self, store: str, waiting: Sequence[Waiting], is_stopping: Callable[[], bool]) -> list[Addition] | None:
         """None when the node stops meanwhile."""
@@ -126,6 +140,14 @@ class Indexing:
             read.document,
             read.entry,
         )
+
+
+def _number(moment: datetime) -> int:
+    return (moment - _EPOCH) // _UNIT
+
+
+def _moment(number: int) -> datetime:
+    return _EPOCH + number * _UNIT
 
 
 def _uid(attributes: Json) -> str:

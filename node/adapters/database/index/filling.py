@@ -51,11 +51,7 @@ def add(index: Index, source: str, number: int, added: Sequence[Addition]) -> No
     """Enter a batch, and that `source` is in the index up to `number`."""
     with index.transaction() as connection:
         _add(connection, added)
-        row = {"source": source, "number": number}
-        _ignoring(connection, follow, [row])
-        connection.execute(
-            update(follow).where(follow.c.source == source, follow.c.number < number).values(number=number)
-        )
+        _follow(connection, source, number)
 
 
 def supersede(index: Index, series_instance_uids: Collection[str]) -> None:
@@ -69,16 +65,25 @@ def supersede(index: Index, series_instance_uids: Collection[str]) -> None:
         _count(connection, studies)
 
 
-def forget(index: Index, source: str, number: int, gone: Sequence[tuple[str, str]]) -> None:
-    """Leave out what has no bytes any more, by store and path; `source` is in the index up to `number`."""
+def is_empty(index: Index) -> bool:
+    """Whether no instance is in the index."""
+    with index.reading() as connection:
+        return connection.scalar(select(instance.c.id).limit(1)) is None
+
+
+def forget(index: Index, gone: Sequence[tuple[str, str]], upto: tuple[str, int] | None = None) -> None:
+    """Leave out what has no bytes any more, by store and path; `upto`: of which source, and up to which number."""
     with index.transaction() as connection:
         for at in range(0, len(gone), _MOST_UIDS):
             named = tuple_(file.c.store, file.c.path).in_(gone[at : at + _MOST_UIDS])
             _forget(connection, list(connection.scalars(select(file.c.instance_key).where(named))))
-        _ignoring(connection, follow, [{"source": source, "number": number}])
-        connection.execute(
-            update(follow).where(follow.c.source == source, follow.c.number < number).values(number=number)
-        )
+        if upto is not None:
+            _follow(connection, *upto)
+
+
+def _follow(connection: Connection, source: str, number: int) -> None:
+    _ignoring(connection, follow, [{"source": source, "number": number}])
+    connection.execute(update(follow).where(follow.c.source == source, follow.c.number < number).values(number=number))
 
 
 def _forget(connection: Connection, keys: Sequence[int]) -> None:

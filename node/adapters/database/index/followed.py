@@ -102,20 +102,33 @@ def results(database: Database, after: int, limit: int) -> list[Waiting]:
     ]
 
 
-def removed(database: Database, since: datetime) -> tuple[datetime | None, list[tuple[str, str]]]:
-    """(when a series' bytes were removed last, store and path of what is gone), of series removed from `since` on."""
-    wanted = select(series.c.series_instance_uid, series.c.removed_at).where(series.c.removed_at >= since)
-    gone: list[tuple[str, str]] = []
+def removed(
+    database: Database, after: datetime, until: datetime, most: int
+) -> tuple[int, datetime | None, list[tuple[str, str]]]:
+    """Series whose bytes were removed next after a moment, up to `until`; those of one moment are not parted.
+
+    (how many, when the last of them was removed, store and path of what is gone)
+    """
+    next_ones = select(series.c.removed_at).where(series.c.removed_at > after, series.c.removed_at <= until)
     with database.reading() as connection:
-        rows = connection.execute(wanted).all()
-        for row in rows:
-            mine = instance.c.series_instance_uid == row.series_instance_uid
-            paths = connection.scalars(select(instance.c.path).where(mine, instance.c.removed_at.is_not(None)))
-            gone += [("instances", path) for path in paths]
-            of_job = select(job.c.id).where(job.c.series_instance_uid == row.series_instance_uid)
-            made = select(result.c.path).where(result.c.job_id.in_(of_job), result.c.removed_at.is_not(None))
-            gone += [("results", path) for path in connection.scalars(made)]
-    return max((row.removed_at for row in rows), default=None), gone
+        moments = connection.scalars(next_ones.order_by(series.c.removed_at).limit(most)).all()
+        if not moments:
+            return 0, None, []
+        these = (series.c.removed_at > after) & (series.c.removed_at <= moments[-1])
+        files = (
+            select(instance.c.path)
+            .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
+            .where(these, instance.c.removed_at.is_not(None))
+        )
+        made = (
+            select(result.c.path)
+            .join(job, job.c.id == result.c.job_id)
+            .join(series, series.c.series_instance_uid == job.c.series_instance_uid)
+            .where(these, result.c.removed_at.is_not(None))
+        )
+        gone = [("instances", path) for path in connection.scalars(files)]
+        gone += [("results", path) for path in connection.scalars(made)]
+    return len(moments), moments[-1], gone
 
 
 def superseded(database: Database, jobs: Sequence[int]) -> set[str]:
