@@ -68,6 +68,15 @@ def test_overlapping_segments_keep_every_voxel(sources: list[Dataset], volume: V
     assert [m.voxels for m in result.measurements] == [np.count_nonzero(labels & 1), 20]
 
 
+def test_the_library_has_nothing_to_say_of_what_is_made_of_legal_images(
+    sources: list[Dataset], volume: Volume, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = letter_l(volume).astype(np.uint8)
+    made = encode(volume, sources, labels, labels.astype(np.float32), origin(card(2), sources), forms=[*Form])
+    assert {Form.BINARY, Form.SEGMENT, Form.PLANAR} <= made.objects.keys()
+    assert [one.getMessage() for one in caplog.records] == []
+
+
 def test_a_label_map_and_the_same_labels_as_bits_give_the_same_voxels(sources: list[Dataset], volume: Volume) -> None:
     numbers = letter_l(volume).astype(np.uint8) * 2
     numbers[3, 20:, 15:] = 1

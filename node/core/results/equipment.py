@@ -92,15 +92,15 @@ def series_description(origin: Origin, kind: str) -> str:
 
 def software_versions(origin: Origin) -> tuple[str]:
     """Software Versions: of the model, then of the node."""
-    versions = (short(origin.card.version), short(origin.node_version))
-    return cast("tuple[str]", versions)  # highdicom takes any number of them, its annotation one
+    versions = [short(origin.card.version), short(origin.node_version)]
+    return cast("tuple[str]", versions)  # of the right type for pydicom only as a list; highdicom hands on what it gets
 
 
 def made_by(ds: Dataset, origin: Origin) -> None:
     """Name the node and the model as the equipment (PS3.3 C.7.5.1) of an object that highdicom has not made."""
     ds.Manufacturer, ds.ManufacturerModelName = short(origin.manufacturer), short(origin.card.name)
     ds.DeviceSerialNumber = short(origin.device_serial_number)
-    ds.SoftwareVersions = list(software_versions(origin))
+    ds.SoftwareVersions = software_versions(origin)
 
 
 def complete(made: Dataset, source: Source, origin: Origin, moment: datetime) -> Dataset:
