@@ -18,7 +18,7 @@ from pynetdicom.presentation import PresentationContext
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.errors import DestinationUnavailable
 
-_SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]  # little endian: explicit VR, implicit VR
 _MAX_PDU = 262144
 
 
@@ -47,7 +47,7 @@ def associated(
 ) -> Iterator[Association]:
     """An association for one SOP class. Raises DestinationUnavailable when there is none."""
     try:
-        with negotiated(remote, [build_context(sop_class_uid, _SYNTAXES)], roles) as association:
+        with negotiated(remote, [build_context(sop_class_uid, UNCOMPRESSED)], roles) as association:
             yield association
     except NothingAcceptedError as refused:
         raise DestinationUnavailable(f"{remote} does not offer this service") from refused

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 from pynetdicom import build_context
 
-from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
+from node.adapters.association import UNCOMPRESSED, NothingAcceptedError, RemoteAE, negotiated
 from node.core.storage_commitment import REQUEST, SOP_CLASS_UID, SOP_INSTANCE_UID, Reference, action
 from node.errors import DestinationUnavailable
-
-_SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
 def ask(peer: RemoteAE, transaction_uid: str, references: Sequence[Reference]) -> bool:
@@ -21,7 +19,7 @@ def ask(peer: RemoteAE, transaction_uid: str, references: Sequence[Reference]) -
     """
     asked = action(transaction_uid, references)
     try:
-        with negotiated(peer, [build_context(SOP_CLASS_UID, _SYNTAXES)]) as association:
+        with negotiated(peer, [build_context(SOP_CLASS_UID, UNCOMPRESSED)]) as association:
             status: Dataset
             status, _ = association.send_n_action(asked, REQUEST, SOP_CLASS_UID, SOP_INSTANCE_UID)
     except NothingAcceptedError:

@@ -6,17 +6,15 @@ from pydicom.dataset import Dataset
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet  # type: ignore[attr-defined] # at import
 
-from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
+from node.adapters.association import UNCOMPRESSED, NothingAcceptedError, RemoteAE, negotiated
 from node.adapters.destinations.identity import Identity, at_instance_level
 from node.errors import DestinationUnavailable
-
-_SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
 def fetch(peer: RemoteAE, wanted: Identity) -> Dataset | None:
     """None when the peer does not offer C-GET, or sends nothing. Raises DestinationUnavailable."""
     model = StudyRootQueryRetrieveInformationModelGet
-    contexts = [build_context(model, _SYNTAXES), build_context(wanted.sop_class_uid, _SYNTAXES)]
+    contexts = [build_context(model, UNCOMPRESSED), build_context(wanted.sop_class_uid, UNCOMPRESSED)]
     came: list[Dataset] = []
 
     def keep(event: evt.Event) -> int:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pynetdicom import build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined] # at import
 
-from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
+from node.adapters.association import UNCOMPRESSED, NothingAcceptedError, RemoteAE, negotiated
 from node.adapters.destinations.identity import Identity, at_instance_level
 from node.core.dicom.elements import Elements
 from node.errors import DestinationUnavailable
 
-_SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 _PENDING = (0xFF00, 0xFF01)
 
 
@@ -19,7 +18,7 @@ def knows(peer: RemoteAE, wanted: Identity) -> bool | None:
     model = StudyRootQueryRetrieveInformationModelFind
     found = False
     try:
-        with negotiated(peer, [build_context(model, _SYNTAXES)]) as association:
+        with negotiated(peer, [build_context(model, UNCOMPRESSED)]) as association:
             for status, identifier in association.send_c_find(at_instance_level(wanted), model):
                 code = status.get("Status")
                 if code in _PENDING and identifier is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydicom.uid import UID
 from pynetdicom import build_context
 
-from node.adapters.association import NothingAcceptedError, RemoteAE, negotiated
+from node.adapters.association import UNCOMPRESSED, NothingAcceptedError, RemoteAE, negotiated
 
 _OFFERED = {
     "1.2.840.10008.5.1.4.1.1.66.4": "Segmentation",
@@ -21,7 +21,7 @@ _OFFERED = {
     "1.2.840.10008.1.20.1": "Storage Commitment",
     "1.2.840.10008.5.1.4.1.2.2.1": "Study Root Query",
 }
-_SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.99")
+_SYNTAXES = (*UNCOMPRESSED, "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.99")
 
 
 def accepted(peer: RemoteAE) -> Mapping[str, tuple[str, ...]]:
