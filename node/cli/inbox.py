@@ -46,7 +46,7 @@ def list_stuck(cause: str | None, before: str | None, limit: int, config: Path |
         return
     show(
         ("since", "job", "series", "reason"),
-        [(moment(one.since), one.job_id or "", one.series_instance_uid, one.reason) for one in page.entries],
+        [(moment(one.since), one.job or "", one.series_instance_uid, one.reason) for one in page.entries],
     )
     if page.before:
         click.echo(f"older ones: --before {page.before}")

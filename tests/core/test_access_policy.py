@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.core.access import HIDDEN, LOCAL, RIGHTS, Actor, Right, Role, shown
+from node.core.access import HIDDEN, LOCAL, RIGHTS, Actor, Right, Role, masked, shown
 from node.core.access.addresses import is_loopback
 from node.core.access.lockout import FORGET_AFTER, USER_ALLOWED, Failures, after_failure, wait_seconds
 from node.core.access.passwords import weakness
@@ -44,6 +44,19 @@ def test_who_may_not_see_patients_sees_that_there_is_something() -> None:
         "",
         "Yamada^Tarou",
     ]
+
+
+@dataclass(frozen=True)
+class Found:
+    patient_name: str = "Yamada^Tarou"
+    patient_id: str = ""
+    accession_number: str = "A-17"
+    modality: str = "MR"
+
+
+def test_a_line_is_masked_where_it_says_whose_it_is_and_nowhere_else() -> None:
+    assert masked(replace(LOCAL, sees_patients=False), Found()) == Found(HIDDEN, "", HIDDEN, "MR")
+    assert masked(LOCAL, Found()) == Found()
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,16 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
-from node.adapters.database import audit
-from node.core.access import Right, Role
+from node.adapters.database import audit, claims, jobs
+from node.core.access import HIDDEN, Right, Role
 from node.core.audit import What
+from node.core.states import JobState
 from node.web.access import Anybody, Demand
 from node.web.access.demand import demands_of
 from tests.doors import PASSWORD, House, whole_house
 from tests.receiving import encoded
 from tests.synthetic import Grid, mr_series
+from tests.waiting import wait
 
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # What changes nothing, or only what is one's own: whoever may look may do it.
@@ -156,3 +158,19 @@ def test_who_may_not_see_patients_finds_none_in_any_answer(home: House) -> None:
         assert "Yamada" not in blind.post("/api/v1/trace", json={"text": text}).text
         assert blind.post("/api/v1/trace", json={"text": text}).json()["series"] == []
     assert told > 0  # who may see them does: the test would notice a name
+
+
+def test_who_may_not_see_patients_is_told_that_a_line_is_of_somebody(home: House) -> None:
+    wait(home.database, "1.2.3")
+    job = claims.claim(home.database, home.clock())
+    assert job
+    jobs.finish(home.database, job.id, JobState.FAILED, "it raised", home.clock())
+    whose = ("patient_name", "patient_id", "accession_number")
+    for name, said in (("anna", ["Doe^Jane", "7", "4711"]), ("bernd", [HIDDEN] * 3)):
+        client = home.signed_in(name)
+        (found,) = client.post("/api/v1/trace", json={"text": "1.2.3"}).json()["series"]
+        story = client.get("/api/v1/series/1.2.3/trace").json()
+        (cause,) = client.get("/api/v1/inbox").json()
+        (stuck,) = client.get(f"/api/v1/inbox/{cause['cause']}").json()["entries"]
+        assert (stuck["job"], stuck["gone"]) == (job.id, False)
+        assert [[line[one] for one in whose] for line in (found, story, stuck)] == [said] * 3

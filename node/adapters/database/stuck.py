@@ -27,7 +27,7 @@ class Stuck:
     cause: str
     series_instance_uid: str
     study_instance_uid: str
-    job_id: int | None  # None: the series itself is held
+    job: int | None  # its number; None: the series itself is held
     state: str
     reason: str
     model: str  # "" for a series
@@ -74,7 +74,7 @@ def of_cause(database: Database, cause: str, before: str | None, most: int) -> l
 
 def place(one: Stuck) -> str:
     """Where the next page begins behind it."""
-    return str(one.job_id) if one.job_id is not None else one.series_instance_uid
+    return str(one.job) if one.job is not None else one.series_instance_uid
 
 
 def numbers(database: Database, cause: str, most: int) -> tuple[list[int], list[str]]:
@@ -166,7 +166,7 @@ def _stuck(row: Row[Any], job_id: int | None, model: str, rule: str, since: date
         cause=row.cause,
         series_instance_uid=row.series_instance_uid,
         study_instance_uid=row.study_instance_uid,
-        job_id=job_id,
+        job=job_id,
         state=row.state,
         reason=row.reason,
         model=model,

@@ -8,7 +8,7 @@ masking.py     what is shown in the place of a patient's name
 addresses.py   whether an address is this machine's
 """
 
-from node.core.access.masking import HIDDEN, shown
+from node.core.access.masking import HIDDEN, masked, shown
 from node.core.access.roles import LOCAL, RIGHTS, Actor, Right, Role
 
-__all__ = ["HIDDEN", "LOCAL", "RIGHTS", "Actor", "Right", "Role", "shown"]
+__all__ = ["HIDDEN", "LOCAL", "RIGHTS", "Actor", "Right", "Role", "masked", "shown"]

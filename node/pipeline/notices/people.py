@@ -26,7 +26,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Reached:
-    """Somebody who is told, and whether he can be reached."""
+    """Somebody who is told, and whether he can be reached: `failures` in a row, and when he is tried next."""
 
     name: str
     kind: str  # email, webhook

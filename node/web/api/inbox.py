@@ -9,8 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from node.adapters.database.stuck import COUNTED, Group, Stuck
-from node.core.access import Actor, Right
-from node.core.access.masking import shown
+from node.core.access import Actor, Right, masked
 from node.pipeline.inbox import AT_ONCE, MOST, Act, Chosen, Inbox
 from node.web.access import may
 from node.web.api.series import Why
@@ -48,34 +47,13 @@ class Cause(BaseModel):
         )
 
 
-class Entry(BaseModel):
-    """A series, or a job on one, that waits for a person."""
-
-    series_instance_uid: str
-    study_instance_uid: str
-    job: int | None
-    state: str
-    reason: str
-    model: str
-    rule: str
-    since: datetime
-    modality: str
-    series_description: str
-    patient_name: str
-    patient_id: str
-    accession_number: str
-    gone: bool = Field(description="Its images were removed: nothing can be made of it any more")
-
-    @classmethod
-    def of(cls, one: Stuck, actor: Actor) -> Entry:
-        masked = {name: shown(actor, getattr(one, name)) for name in ("patient_name", "patient_id", "accession_number")}
-        return cls.model_validate({**vars(one), **masked, "job": one.job_id})
-
-
 class Page(BaseModel):
-    """Newest first. `before` asks for the next page; null: this was the last."""
+    """Newest first. `before` asks for the next page; null: this was the last.
 
-    entries: list[Entry]
+    Who the patient is stays masked for accounts that may not see it.
+    """
+
+    entries: list[Stuck]
     before: str | None
 
 
@@ -111,7 +89,7 @@ def inbox_router(inbox: Inbox) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     ) -> Page:
         page = inbox.of_cause(cause, before, limit)
-        return Page(entries=[Entry.of(one, actor) for one in page.entries], before=page.before)
+        return Page(entries=[masked(actor, one) for one in page.entries], before=page.before)
 
     @router.post("/retry", summary="Try jobs again")
     def retry(asked: Asked, actor: _Operating) -> Outcome:

@@ -52,24 +52,10 @@ class Told(BaseModel):
     subject: str
 
 
-class ReachedOne(BaseModel):
-    """Somebody who is told, and whether he can be reached: `failures` in a row, and when he is tried next."""
-
-    name: str
-    kind: str
-    causes: list[str]
-    minimum: str
-    failures: int
-    next_try_at: datetime | None
-    reason: str
-    sent: int
-    last_sent_at: datetime | None
-
-
 class Listeners(BaseModel):
     """Who is told. `unknown`: names that rules tell, and that no [[notify]] has."""
 
-    listeners: list[ReachedOne]
+    listeners: list[Reached]
     unknown: list[str]
 
 
@@ -105,7 +91,7 @@ def notices_router(notices: Notices) -> APIRouter:
 
     @router.get("/listeners", summary="Who is told, and whether they can be reached")
     def listeners(_actor: Annotated[Actor, Depends(may(Right.READ))]) -> Listeners:
-        return Listeners(listeners=[_reached(one) for one in notices.reached()], unknown=list(notices.unreachable()))
+        return Listeners(listeners=list(notices.reached()), unknown=list(notices.unreachable()))
 
     @router.post(
         "/{notice_id}/acknowledge", summary="Somebody knows: silence until there is more of it, or it is worse"
@@ -140,7 +126,3 @@ def _notice(one: Alarm) -> Notice:
 
 def _told(one: Sent) -> Told:
     return Told(at=one.at, notice=one.alarm_id, listener=one.listener, what=one.what, subject=one.subject)
-
-
-def _reached(one: Reached) -> ReachedOne:
-    return ReachedOne.model_validate({**vars(one), "causes": list(one.causes)})

@@ -11,15 +11,13 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from node.adapters.database import Database
-from node.adapters.database.finding import Found, JobMark
-from node.core.access import Actor, Right
-from node.core.access.masking import shown
+from node.adapters.database.finding import Found
+from node.core.access import Actor, Right, masked
 from node.pipeline import series
 from node.web.access import may
 
 _Reading = Annotated[Actor, Depends(may(Right.READ))]
 _Operating = Annotated[Actor, Depends(may(Right.OPERATE))]
-_OF_PATIENTS = ("patient_name", "patient_id", "accession_number")
 
 
 class Wanted(BaseModel):
@@ -35,38 +33,13 @@ class Wanted(BaseModel):
     limit: int = Field(50, ge=1, le=series.MOST)
 
 
-class Line(BaseModel):
-    """A series in one line. Who the patient is stays masked for accounts that may not see it."""
-
-    series_instance_uid: str
-    study_instance_uid: str
-    state: str
-    reason: str
-    version: int
-    modality: str
-    series_description: str
-    patient_name: str
-    patient_id: str
-    accession_number: str
-    study_date: str
-    study_description: str
-    calling_ae: str
-    first_at: datetime
-    last_at: datetime
-    completed_at: datetime | None
-    removed_at: datetime | None
-    jobs: list[JobMark]
-
-    @classmethod
-    def of(cls, one: Found, actor: Actor) -> Line:
-        masked = {name: shown(actor, getattr(one, name)) for name in _OF_PATIENTS}
-        return cls.model_validate({**vars(one), **masked, "jobs": list(one.jobs)})
-
-
 class Page(BaseModel):
-    """Series, newest first. `after` asks for the next page; null: this was the last."""
+    """Series, newest first. `after` asks for the next page; null: this was the last.
 
-    series: list[Line]
+    Who the patient is stays masked for accounts that may not see it.
+    """
+
+    series: list[Found]
     after: str | None
 
 
@@ -83,26 +56,26 @@ def series_router(database: Database, clock: Callable[[], datetime]) -> APIRoute
     @router.post("/trace", summary="Find series by what people know of them, newest first")
     def found(wanted: Wanted, actor: _Reading) -> Page:
         page = series.find(database, wanted.text, wanted.after, wanted.limit, patients=actor.sees_patients)
-        return Page(series=[Line.of(one, actor) for one in page.series], after=page.after)
+        return Page(series=[masked(actor, one) for one in page.series], after=page.after)
 
     @router.get("/series/{uid:path}/trace", summary="All that happened to a series, from the first byte")
     def story(uid: str, actor: _Reading) -> dict[str, Any]:
-        line = series.show(database, uid)
-        jobs = [{name: value for name, value in asdict(one).items() if name != "results"} for one in line.jobs]
-        return {**asdict(line), **{name: shown(actor, getattr(line, name)) for name in _OF_PATIENTS}, "jobs": jobs}
+        line = asdict(masked(actor, series.show(database, uid)))
+        jobs = [{name: value for name, value in one.items() if name != "results"} for one in line["jobs"]]
+        return {**line, "jobs": jobs}
 
     @router.post("/series/{uid:path}/reprocess", summary="Have the rules of this moment decide anew, superseding")
-    def reprocess(uid: str, why: Why, actor: _Operating) -> Line:
+    def reprocess(uid: str, why: Why, actor: _Operating) -> Found:
         series.reprocess(database, uid, why.reason, actor.name, clock())
         return _one(uid, actor)
 
     @router.post("/series/{uid:path}/dismiss", summary="Nothing is to be done with a held series")
-    def dismiss(uid: str, why: Why, actor: _Operating) -> Line:
+    def dismiss(uid: str, why: Why, actor: _Operating) -> Found:
         series.dismiss(database, uid, why.reason, actor.name, clock())
         return _one(uid, actor)
 
-    def _one(uid: str, actor: Actor) -> Line:
+    def _one(uid: str, actor: Actor) -> Found:
         page = series.find(database, uid, patients=False)
-        return Line.of(next(one for one in page.series if one.series_instance_uid == uid), actor)
+        return masked(actor, next(one for one in page.series if one.series_instance_uid == uid))
 
     return router
