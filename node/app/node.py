@@ -36,6 +36,7 @@ from node.core.audit import What
 from node.core.card import Card
 from node.errors import BadConfiguration, StoreUnavailable
 from node.pipeline.board import Board
+from node.pipeline.board.totals import Counted
 from node.pipeline.reception import Reception
 from node.web import Health, Web
 from node.worker import NoticeTeller, Watchdog
@@ -86,6 +87,7 @@ class Node:
         )
         self._teller = self._notice_teller() if role.works else None
         self._archiving = Archiving(settings, self.database, self.files, self.results, self._clock, role)
+        self._totals = Counted(self.database, self._clock)
         self._auditor = build_auditor(settings, self.database, self._clock)
         models = self._working.models if self._working else None
         self._board_teller = build_teller(settings, self.database, self.files, models, self._clock, role)
@@ -201,7 +203,7 @@ class Node:
     def _board(self) -> Board:
         """One for all who ask: pages, the API, notices."""
         site = build_site(self._places, self.files, self._delivering, self._ahead, lambda: [*self._cards])
-        return Board(self.database, site, self._clock)
+        return Board(self.database, site, self._clock, self._totals)
 
     def _ahead(self) -> timedelta | None:
         """How far this machine's clock is ahead of the one that counts; None: it is the one."""
@@ -241,7 +243,8 @@ class Node:
 
     def _health(self) -> Health:
         models = self._working.models if self._working else None
-        return Health(self.database, self.files, models, self._receiving.faults if self._receiving else list)
+        faults = self._receiving.faults if self._receiving else list
+        return Health(self.database, self.files, models, faults, self._totals)
 
     def _look_at_the_clock(self) -> None:
         """Where several machines share a database, its clock is the node's."""

@@ -1,19 +1,20 @@
-"""Is the node alive, may work be sent to it, and does its ledger balance?"""
+"""Is the node alive, may work be sent to it, and what are its figures?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from node.adapters.database import Database
-from node.adapters.database.balance import balance
+from node.adapters.database import Database, processes
 from node.adapters.files import Files
 from node.errors import NodeError
+from node.pipeline.board.totals import Totals
 from node.pipeline.models import Models
 from node.web.metrics import Sources, exposition
 
@@ -26,6 +27,7 @@ class Health:
     files: Files
     models: Models | None  # of a process that infers
     alive: Callable[[], list[str]]  # reasons why it is not
+    totals: Callable[[], tuple[Totals, datetime] | None] | None = None  # None: counted whenever somebody asks
 
     def unready(self) -> list[str]:
         """Reasons why no series should be sent here now; empty: ready."""
@@ -33,7 +35,7 @@ class Health:
         try:
             if self.files.room() < 0:
                 reasons.append("less disk is free than storage.low_watermark")
-            balance(self.database)
+            processes.living(self.database)  # a few rows: whether it answers at all
         except NodeError as fault:
             reasons.append(str(fault))
         if self.models:
@@ -42,7 +44,7 @@ class Health:
 
     def metrics(self) -> bytes:
         """Prometheus text format."""
-        return exposition(Sources(self.database, self.files, self.models))
+        return exposition(Sources(self.database, self.files, self.models, self.totals))
 
 
 def health_routes(health: Health) -> list[BaseRoute]:

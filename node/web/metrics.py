@@ -1,24 +1,26 @@
 """/metrics: the node's figures in Prometheus' text format; docs/metrics.md explains each.
 
-They are read when they are asked for, from the rows and from the server: a process that starts knows them all.
+They are read when they are asked for, from the rows and from the server: a process that starts knows them all. What is
+counted over all that ever came is as it was counted last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from node.adapters.database import Database, deliveries, feeds, notices, pauses
-from node.adapters.database.backlog import backlog
-from node.adapters.database.balance import balance
+from node.adapters.database import Database, deliveries, feeds, job_counts, notices, pauses
 from node.adapters.files import Files
 from node.adapters.triton import Statistics
+from node.core.ledger import Balance
 from node.core.notices import Severity
 from node.errors import ModelUnavailable
+from node.pipeline.board.totals import Totals, count
 from node.pipeline.models import Models
 
 
@@ -29,6 +31,7 @@ class Sources:
     database: Database
     files: Files
     models: Models | None  # of a process that infers
+    totals: Callable[[], tuple[Totals, datetime] | None] | None = None  # as they were counted last; None: count now
 
 
 def exposition(sources: Sources) -> bytes:
@@ -47,10 +50,13 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         database, models = self._sources.database, self._sources.models
-        yield from _ledger(database)
+        counted = self._sources.totals() if self._sources.totals else (count(database), None)
+        totals = counted[0] if counted else None
+        if counted and totals:
+            yield from _ledger(totals.balance, counted[1])
         yield _gauge("mricore_storage_room_bytes", "Bytes free above the low watermark", self._sources.files.room())
         yield from _feeds(database)
-        yield from _jobs(database)
+        yield from _jobs(database, totals)
         yield from _destinations(database)
         yield _paused(database)
         yield from _notices(database)
@@ -59,8 +65,7 @@ class _Collector(Collector):
             yield from _server(models)
 
 
-def _ledger(database: Database) -> Iterator[Metric]:
-    found = balance(database)
+def _ledger(found: Balance, counted_at: datetime | None) -> Iterator[Metric]:
     instances = GaugeMetricFamily("mricore_ledger_instances", "Acknowledged instances", labels=["place"])
     for place, number in asdict(found).items():
         instances.add_metric([place], number)
@@ -70,6 +75,9 @@ def _ledger(database: Database) -> Iterator[Metric]:
         "Acknowledged instances that the node cannot account for; anything but 0 is an alarm",
         found.residue,
     )
+    if counted_at:
+        what = "When the instances were counted, and the settled jobs"
+        yield _gauge("mricore_ledger_counted_timestamp_seconds", what, counted_at.timestamp())
 
 
 def _feeds(database: Database) -> Iterator[Metric]:
@@ -83,23 +91,24 @@ def _feeds(database: Database) -> Iterator[Metric]:
     yield from (well, missed)
 
 
-def _jobs(database: Database) -> Iterator[Metric]:
-    found = backlog(database)
+def _jobs(database: Database, totals: Totals | None) -> Iterator[Metric]:
+    found = job_counts.unsettled(database)
     jobs = GaugeMetricFamily("mricore_jobs", "Jobs", labels=["state", "priority"])
-    for (state, priority), number in sorted(found.jobs.items()):
+    for (state, priority), number in sorted([*found.jobs.items(), *(totals.settled.items() if totals else ())]):
         jobs.add_metric([state, priority], number)
     oldest = GaugeMetricFamily(
         "mricore_model_oldest_job_created_timestamp_seconds",
         "When the oldest job was created that waits for the model",
         labels=["model"],
     )
-    for model, at in sorted(found.oldest.items()):
-        oldest.add_metric([model], at.timestamp())
+    for lane, at in sorted(found.oldest.items(), key=lambda one: one[0].model):
+        if lane.model:
+            oldest.add_metric([lane.model], at.timestamp())
     yield from (jobs, oldest)
     yield _gauge("mricore_jobs_overdue", "Open jobs whose deadline has passed", found.overdue)
-    yield CounterMetricFamily(
-        "mricore_jobs_missed_deadlines", "Jobs that were late, finished ones too", found.overdue_ever
-    )
+    if totals:
+        what = "Jobs that were late, finished ones too"
+        yield CounterMetricFamily("mricore_jobs_missed_deadlines", what, totals.missed_deadlines)
 
 
 def _destinations(database: Database) -> Iterator[Metric]:

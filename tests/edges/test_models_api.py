@@ -124,7 +124,7 @@ def test_every_database_tells_the_same_of_a_model_and_of_a_patient(url: str) -> 
     newest = jobs_of_it[1].id
     assert [one.job_id for one in findings.of_the_same_patient(database, newest, 9)] == [jobs_of_it[2].id]
     counted = job_counts.unsettled(database), job_counts.settled(database)
-    assert (counted[0].states, counted[1]) == ({"failed": 1}, {"completed": 2})
+    assert (counted[0].jobs, counted[1]) == ({("failed", "routine"): 1}, {("completed", "routine"): 2})
     database.close()
 
 

@@ -1,48 +1,70 @@
-"""How many jobs there are in which state. What is not finished is counted in an index, however much is."""
+"""How many jobs there are in which state. What is not settled is counted in indexes, however much is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from node.adapters.database.engine import Database
 from node.adapters.database.tables import job
+from node.core.jobs import Lane, priority_of
 from node.core.states import OPEN_JOBS, JobState
 
 UNSETTLED = (JobState.SCHEDULED, JobState.IN_PROGRESS, JobState.HELD, JobState.FAILED, JobState.NOT_PROCESSABLE)
-SETTLED = (JobState.COMPLETED, JobState.CANCELED, JobState.SUPERSEDED)  # as many as there ever were
+SETTLED = (JobState.COMPLETED, JobState.CANCELED, JobState.SUPERSEDED, JobState.DISMISSED)  # as many as there ever were
+
+Counts = Mapping[tuple[str, str], int]  # state, priority → jobs
 
 
 @dataclass(frozen=True)
-class JobCounts:
+class Unsettled:
     """The jobs of this moment that somebody or something still waits for."""
 
-    states: Mapping[str, int]
+    jobs: Counts
+    oldest: Mapping[Lane, datetime]  # when the oldest scheduled one was created that waits for it
     overdue: int  # open ones whose deadline has passed
-    oldest: datetime | None  # when the oldest scheduled one was created
 
 
-def unsettled(database: Database) -> JobCounts:
+def unsettled(database: Database) -> Unsettled:
     """Count what is not settled."""
-    first = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).scalar_subquery()
     with database.reading() as connection:
-        counted = connection.execute(
-            select(job.c.state, func.count()).where(job.c.state.in_(UNSETTLED)).group_by(job.c.state)
-        ).all()
-        late = connection.scalar(
-            select(func.count())
-            .select_from(job)
-            .where(job.c.state.in_(OPEN_JOBS), job.c.overdue == 1, job.c.deadline_at.is_not(None))
+        return Unsettled(
+            _counted(connection, UNSETTLED), _oldest(connection), _late(connection, job.c.state.in_(OPEN_JOBS))
         )
-        oldest = connection.scalar(select(job.c.created_at).where(job.c.id == first))
-    return JobCounts({str(state): int(number) for state, number in counted}, late or 0, oldest)
 
 
-def settled(database: Database) -> Mapping[str, int]:
+def settled(database: Database) -> Counts:
     """Count what is settled: all jobs that ever were, so not often."""
-    wanted = select(job.c.state, func.count()).where(job.c.state.in_(SETTLED)).group_by(job.c.state)
     with database.reading() as connection:
-        return {str(state): int(number) for state, number in connection.execute(wanted)}
+        return _counted(connection, SETTLED)
+
+
+def missed_deadlines(database: Database) -> int:
+    """How many jobs were late, those too that are settled: not often, either."""
+    with database.reading() as connection:
+        return _late(connection, job.c.state.in_([*JobState]))
+
+
+def _counted(connection: Connection, states: Collection[JobState]) -> Counts:
+    """By lane too: so the rows of the index are counted as they come."""
+    kinds = (job.c.state, job.c.lane, job.c.rank)
+    found: Counter[tuple[str, str]] = Counter()
+    rows = connection.execute(select(*kinds, func.count()).where(job.c.state.in_(states)).group_by(*kinds))
+    for state, _, rank, number in rows:
+        found[str(state), priority_of(rank)] += int(number)
+    return found
+
+
+def _oldest(connection: Connection) -> dict[Lane, datetime]:
+    firsts = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).group_by(job.c.lane)
+    rows = connection.execute(select(job.c.lane, job.c.created_at).where(job.c.id.in_(firsts)))
+    return {Lane.read(row.lane): row.created_at for row in rows}
+
+
+def _late(connection: Connection, such: ColumnElement[bool]) -> int:
+    late = such & (job.c.overdue == 1) & job.c.deadline_at.is_not(None)
+    return connection.scalar(select(func.count()).select_from(job).where(late)) or 0

@@ -3,6 +3,7 @@
 arrivals.py    who sent how much lately, followed through the ledger
 counting.py    what takes long to count, counted in the background and not often
 items.py       what the board shows, as values
+totals.py      the balance and what is settled: counted over all that ever came
 site.py        what the board is told of the node: sources, destinations, certificates
 board.py       the snapshot of all of them
 """

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from node.adapters.certificates import Certificate, read_certificates
 from node.adapters.database import Database, disk_samples, feeds, job_counts, leases, model_reports, pauses, processes
-from node.adapters.database.balance import balance
 from node.core.board import Standing, Trend, judge, trend
 from node.core.ledger import Balance
 from node.pipeline.board.arrivals import Arrivals
-from node.pipeline.board.counting import Counting, Rarely
+from node.pipeline.board.counting import Rarely
 from node.pipeline.board.items import (
     BalanceItem,
     CertificateItem,
@@ -28,10 +28,10 @@ from node.pipeline.board.items import (
 from node.pipeline.board.places import destination_items, source_items
 from node.pipeline.board.served import model_items, triton_items
 from node.pipeline.board.site import Site
+from node.pipeline.board.totals import Counted, Totals
 
 EVERY_S = 2.0
 _TOO_OLD_S = 10.0
-_WAITS_S = 0.1  # for what is counted in the background, so that the first look at a small node is whole
 _TREND_OVER = timedelta(days=14)
 _RARELY_S = 60.0  # files are looked at
 
@@ -39,10 +39,13 @@ _RARELY_S = 60.0  # files are looked at
 class Board:
     """Safe to ask from several threads."""
 
-    def __init__(self, database: Database, site: Site, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, site: Site, clock: Callable[[], datetime], counted: Counted | None = None
+    ) -> None:
+        """`counted`: where somebody else asks it too."""
         self._database, self._site, self._clock = database, site, clock
         self._arrivals = Arrivals(database)
-        self._counting = Counting(self._counted, clock, EVERY_S)
+        self._counted = counted or Counted(database, clock)
         self._trend: Rarely[Trend] = Rarely(_RARELY_S)
         self._files: Rarely[Sequence[Certificate] | str] = Rarely(_RARELY_S)
         self._computing = threading.Lock()
@@ -66,7 +69,7 @@ class Board:
 
     def _made(self, number: int) -> Snapshot:
         now, database, site = self._clock(), self._database, self._site
-        counted = self._counting.last(_WAITS_S)
+        counted = self._counted()
         held_up = pauses.listed(database)
         reports = model_reports.of_the_living(database)
         sources = source_items(database, site.sources(), self._arrivals.look(now), feeds.states(database), now)
@@ -74,12 +77,12 @@ class Board:
             number=number,
             at=now,
             standing=Standing.OK,
-            balance=_balance(*(counted[0][0], counted[1]) if counted else (None, None)),
+            balance=_balance(*(counted[0].balance, counted[1]) if counted else (None, None)),
             sources=sources,
             destinations=destination_items(database, site, held_up, now),
             triton=triton_items(reports),
             models=model_items(site.models(), reports, held_up),
-            jobs=self._jobs(counted[0][1] if counted else None, now),
+            jobs=self._jobs(counted[0] if counted else None, now),
             disk=self._disk(now),
             certificates=self._certificates(now),
             processes=self._processes(),
@@ -87,17 +90,17 @@ class Board:
         )
         return _standing(snapshot)
 
-    def _counted(self) -> tuple[Balance, Mapping[str, int]]:
-        return balance(self._database), job_counts.settled(self._database)
-
-    def _jobs(self, settled: Mapping[str, int] | None, now: datetime) -> JobsItem:
+    def _jobs(self, counted: Totals | None, now: datetime) -> JobsItem:
         found = job_counts.unsettled(self._database)
-        bad = found.states.get("failed", 0) + found.states.get("not_processable", 0)
-        said = judge.jobs(bad, found.overdue, now - found.oldest if found.oldest else None)
-        if settled is not None:
-            settled = {**{str(state): 0 for state in job_counts.SETTLED}, **settled}
-        counts = {**{str(state): 0 for state in job_counts.UNSETTLED}, **found.states, **(settled or {})}
-        return JobsItem("jobs", said.standing, said.sentence, said.cure, counts, found.overdue, found.oldest)
+        counts = Counter({str(state): 0 for state in job_counts.UNSETTLED})
+        if counted is not None:
+            counts.update({str(state): 0 for state in job_counts.SETTLED})
+        for (state, _), number in [*found.jobs.items(), *(counted.settled.items() if counted else ())]:
+            counts[state] += number
+        bad = counts["failed"] + counts["not_processable"]
+        oldest = min(found.oldest.values(), default=None)
+        said = judge.jobs(bad, found.overdue, now - oldest if oldest else None)
+        return JobsItem("jobs", said.standing, said.sentence, said.cure, counts, found.overdue, oldest)
 
     def _disk(self, now: datetime) -> DiskItem:
         room = self._site.room()
