@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.core.dicom import Identity
@@ -25,3 +26,4 @@ class Arrival:
 
     receipt: Receipt
     identity: Identity | None  # by which people look for it; read when the series is new to this process
+    identify: Callable[[], Identity | None] = lambda: None  # reads it where it is wanted after all

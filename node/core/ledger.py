@@ -16,6 +16,7 @@ class Disposition(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"  # the same bytes were stored before: kept once
+    CORRECTED = "corrected"  # a person had the bytes of this UID removed, and others came: these are in use now
     CONFLICT = "conflict"  # the same UID with other bytes: the first stays in use, these are kept beside it
     REFUSED = "refused"  # not acknowledged with Success; the bytes are kept where there was something to keep
 
@@ -87,7 +88,7 @@ class Balance:
 
     received: int  # acknowledged with Success
     delivered: int  # every job of its series is completed
-    filtered: int  # ignored by a rule, dismissed by a person, or a byte-identical duplicate
+    filtered: int  # ignored by a rule, dismissed or replaced by a person, or a byte-identical duplicate
     waiting: int  # its series is not complete, or a job on it is not finished
     held: int  # kept for a person: by a rule, or a conflicting second version
     failed: int  # not processable, failed or canceled

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -146,9 +147,10 @@ class Reception:
     def commit(self, receipt: Receipt, head: bytes, kept: Kept | None) -> Answer:
         """Hand one arrival to the scribe and wait for the commit."""
         who: Identity | None = None
+        identify = partial(_identity, head, receipt.transfer_syntax_uid)
         if receipt.status == SUCCESS and receipt.series_instance_uid not in self._known_series:
-            who = identity(header(head, receipt.transfer_syntax_uid))
-        pending = _Pending(Arrival(receipt, who), kept)
+            who = identify()
+        pending = _Pending(Arrival(receipt, who, identify), kept)
         with self._door:  # whatever went in before it closed is written
             closed = self._closed
             if not closed:
@@ -202,7 +204,7 @@ class Reception:
                     self._files.remove(one.kept.path)
             one.answer = Answer(line.status, line.reason)
             one.done.set()
-            if line.disposition in (Disposition.STORED, Disposition.DUPLICATE):
+            if line.disposition in (Disposition.STORED, Disposition.DUPLICATE, Disposition.CORRECTED):
                 self._know(line.series_instance_uid)
         self._stored()
 
@@ -229,6 +231,10 @@ class Reception:
         self._known_series[series_instance_uid] = None
         if len(self._known_series) > _KNOWN_SERIES:
             self._known_series.pop(next(iter(self._known_series)))
+
+
+def _identity(head: bytes, transfer_syntax_uid: str) -> Identity:
+    return identity(header(head, transfer_syntax_uid))
 
 
 class Incoming:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
 
+from node.adapters.database import erasing, removals
 from node.adapters.database import tables as rows
+from node.adapters.database.erasing import Asked
 from node.adapters.database.index import Index, filling, followed, searching
 from node.adapters.database.index.filling import Addition
 from node.adapters.database.index.tables import version
@@ -22,14 +25,12 @@ from node.core.dicomweb.matching import Fuzzy, matches
 from node.core.dicomweb.model import BASE, model
 from node.core.dicomweb.query import read_query
 from tests.archives import ServedArchive, served, served_archive
-from tests.clock import Clock
 from tests.databases import url
 from tests.receiving import encoded
 from tests.synthetic import Grid, mr_series, to_bytes, uid
 
 __all__ = ["served", "url"]
 
-_A_MINUTE = timedelta(minutes=1)
 _PEOPLE = [
     ("Müller^Eva", "P1", "20240101", "101112.5"),
     ("Mueller^Adam", "P-2", "20240102", "09"),
@@ -209,8 +210,7 @@ def test_what_retention_removed_is_not_found_and_is_found_when_it_comes_again(se
     uids = [str(ds.SOPInstanceUID) for ds in series]
     path = f"studies/{uid('removed', 'study')}"
     assert len(served.get(f"{path}/instances").json()) == 2
-    _advance(served, _A_MINUTE)
-    _remove(served, "removed", served.store.clock())
+    _remove(served, "removed")
     served.catch_up()
     assert not _finds(served, "removed")
     assert served.get(f"{path}/metadata").status_code == 404
@@ -224,39 +224,70 @@ def test_what_retention_removed_is_not_found_and_is_found_when_it_comes_again(se
 def test_many_series_that_go_at_once_are_forgotten_batch_by_batch(served: ServedArchive) -> None:
     names = [f"one of many {number}" for number in range(12)]
     served.keep(*(mr_series(Grid(slices=1), name=name)[0] for name in names))
-    _advance(served, _A_MINUTE)
-    for number, name in enumerate(names):
-        _remove(served, name, served.store.clock() + number * timedelta(microseconds=1))
-    after = served.store.clock() - timedelta(microseconds=1)
-    until = served.store.clock() + timedelta(seconds=1)
-    number, last, gone = followed.removed(served.store.database, after, until, 5)
-    assert (number, last, len(gone)) == (5, served.store.clock() + timedelta(microseconds=4), 5)
-    _advance(served, _A_MINUTE)
+    before = removals.newest(served.store.database)
+    for name in names:
+        _remove(served, name)
+    last, gone = followed.removed(served.store.database, before, 5)
+    assert (last, len(gone)) == (before + 5, 5)
     served.catch_up()
     assert not any(_finds(served, name) for name in names)
     assert served.indexing.step() == 0  # and are left at that
 
 
-def test_a_removal_that_was_committed_behind_a_later_one_is_noticed_all_the_same(served: ServedArchive) -> None:
-    for name in ("removed first", "removed second"):
-        served.keep(*mr_series(Grid(slices=1), name=name))
-    _advance(served, _A_MINUTE)
-    now = served.store.clock()
-    _remove(served, "removed second", now)
+def test_what_is_entered_after_others_have_followed_its_removal_is_forgotten_all_the_same(
+    served: ServedArchive,
+) -> None:
+    """A process that is slow to read a header, beside one that is not."""
+    known = removals.newest(served.store.database)
+    served.keep(*mr_series(Grid(slices=1), name="read slowly"))
+    (row,) = [one for one in served.store.instances() if one.series_instance_uid == uid("read slowly", "series")]
+    late = _addition(0, *_PEOPLE[0])
+    late = replace(
+        late,
+        sop_instance_uid=row.sop_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        study_instance_uid=row.study_instance_uid,
+        path=row.path,
+    )
+    _remove(served, "read slowly")
     served.catch_up()
-    _remove(served, "removed first", now - timedelta(seconds=2))  # by a process that was slow to say so
+    assert not _finds(served, "read slowly")
+    filling.add(served.index, "ledger slow", 1, [late], known)
+    assert _finds(served, "read slowly")
     served.catch_up()
-    assert _finds(served, "removed first")
-    assert not _finds(served, "removed second")
-    _advance(served, 10 * _A_MINUTE)
-    served.catch_up()
-    assert not _finds(served, "removed first")
+    assert not _finds(served, "read slowly")
+
+
+def test_a_removal_is_noticed_where_a_late_instance_came_before_the_index_looked(served: ServedArchive) -> None:
+    first, late = mr_series(Grid(slices=2), name="late beside removed")
+    served.keep(first)
+    _remove(served, "late beside removed")
+    served.keep(late)
+    found = served.get(f"studies/{uid('late beside removed', 'study')}/instances").json()
+    assert [one["00080018"]["Value"] for one in found] == [[str(late.SOPInstanceUID)]]
+
+
+def test_metadata_of_an_instance_that_came_corrected_are_made_anew(served: ServedArchive) -> None:
+    """Whatever key its row has in the index: that of the one before is free again."""
+    ds, corrected = (mr_series(Grid(slices=1), name="corrected")[0] for _ in range(2))
+    served.keep(ds)
+    path = f"studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/metadata"
+    before = served.get(path)
+    asked = Asked(str(ds.StudyInstanceUID), str(ds.SeriesInstanceUID), "", "admin", "")
+    with served.store.database.transaction() as connection:
+        mine = rows.series.c.series_instance_uid == str(ds.SeriesInstanceUID)
+        connection.execute(update(rows.series).where(mine).values(state="filtered"))
+    erasing.erase(served.store.database, asked, [asked.series], served.store.clock())
+    corrected.ImageComments = "as it should be"
+    served.keep(corrected)
+    after = served.get(path, **{"If-None-Match": before.headers["etag"]})
+    assert (after.status_code, after.json()[0]["00204000"]["Value"]) == (200, ["as it should be"])
 
 
 def test_a_new_index_does_not_look_at_what_was_removed_long_before_it(tmp_path: Path) -> None:
     with served_archive(tmp_path) as opened:
         opened.keep(*mr_series(Grid(slices=1), name="of long ago"))
-        _remove(opened, "of long ago", opened.store.clock() - timedelta(days=1))
+        _remove(opened, "of long ago")
     (tmp_path / "index.db").unlink()
     with served_archive(tmp_path) as again:
         assert again.indexing.step() == 1  # the line of the ledger, whose bytes are gone
@@ -264,12 +295,13 @@ def test_a_new_index_does_not_look_at_what_was_removed_long_before_it(tmp_path: 
         assert not _finds(again, "of long ago")
 
 
-def _remove(served: ServedArchive, name: str, at: datetime) -> None:
+def _remove(served: ServedArchive, name: str) -> None:
     """As retention does: the rows say it, then the files go."""
-    mine = uid(name, "series")
+    mine, now = uid(name, "series"), served.store.clock()
     with served.store.database.transaction() as connection:
         for table in (rows.series, rows.instance):
-            connection.execute(update(table).where(table.c.series_instance_uid == mine).values(removed_at=at))
+            connection.execute(update(table).where(table.c.series_instance_uid == mine).values(removed_at=now))
+        removals.note(connection, now, removals.RETENTION, [(mine, "")])
     for row in served.store.instances():
         if row.series_instance_uid == mine:
             served.store.files.remove(row.path)
@@ -277,8 +309,3 @@ def _remove(served: ServedArchive, name: str, at: datetime) -> None:
 
 def _finds(served: ServedArchive, name: str) -> bool:
     return served.get(f"studies?StudyInstanceUID={uid(name, 'study')}").status_code == 200
-
-
-def _advance(served: ServedArchive, by: timedelta) -> None:
-    assert isinstance(served.store.clock, Clock)
-    served.store.clock.advance(by.total_seconds())

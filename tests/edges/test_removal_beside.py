@@ -24,11 +24,11 @@ def _by_retention(database: Database) -> bool:
 
 
 def _by_a_person(database: Database) -> bool:
-    return list(erase(database, Asked("a.9", "", "", "admin", ""), NOON).unsettled) == ["a"]
+    return list(erase(database, Asked("a.9", "", "", "admin", ""), ["a"], NOON).unsettled) == ["a"]
 
 
 def _of_the_result(database: Database) -> bool:
-    return list(erase(database, Asked("a.9", "made", "", "admin", ""), NOON).unsettled) == ["a"]
+    return list(erase(database, Asked("a.9", "made", "", "admin", ""), ["a"], NOON).unsettled) == ["a"]
 
 
 @pytest.mark.parametrize("removal", [_by_retention, _by_a_person, _of_the_result])

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from node.adapters.database import jobs as rows
 from node.adapters.database import retention, routing
-from node.adapters.database.erasing import Asked, erase
+from node.adapters.database.erasing import Asked, plan
 from node.adapters.triton import StillWanted
 from node.core.card import Brought, Card, parse_card
 from node.core.jobs import Job
@@ -319,4 +319,4 @@ def test_nobody_deletes_an_input_of_a_job_that_somebody_may_try_again(both: Benc
     rows.finish(both.store.database, job.id, JobState.FAILED, "the model failed", both.clock())
     for one in (T1[0], FLAIR[0]):
         asked = Asked(str(one.StudyInstanceUID), str(one.SeriesInstanceUID), "", "admin", "")
-        assert erase(both.store.database, asked, both.clock()).unsettled == [one.SeriesInstanceUID]
+        assert plan(both.store.database, asked).unsettled == [one.SeriesInstanceUID]

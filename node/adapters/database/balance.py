@@ -10,6 +10,7 @@ from node.core.ledger import Balance, Disposition
 from node.core.states import OPEN_JOBS, JobState, SeriesState
 from node.core.status import SUCCESS
 
+_TWICE = (Disposition.DUPLICATE, Disposition.CORRECTED)  # lines whose instance an earlier line brought
 _BAD = (JobState.FAILED, JobState.NOT_PROCESSABLE, JobState.CANCELED)
 
 
@@ -21,7 +22,7 @@ def balance(database: Database, study_instance_uid: str | None = None) -> Balanc
     return Balance(
         received=sum(received.values()),
         delivered=places.get("delivered", 0),
-        filtered=places.get("filtered", 0) + received.get(Disposition.DUPLICATE, 0),
+        filtered=places.get("filtered", 0) + sum(received.get(one, 0) for one in _TWICE),
         waiting=places.get("waiting", 0),
         held=places.get("held", 0) + received.get(Disposition.CONFLICT, 0),
         failed=places.get("failed", 0),

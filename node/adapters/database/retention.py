@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, insert, select, update
 
+from node.adapters.database import removals
 from node.adapters.database.engine import Database
+from node.adapters.database.removals import RETENTION
 from node.adapters.database.routing_tables import job_series
 from node.adapters.database.tables import change, instance, job, receipt, result, series
 from node.core.ledger import Disposition
@@ -39,7 +41,7 @@ def oldest(database: Database, most: int) -> list[Stored]:
         .limit(most)
     )
     with database.reading() as connection:
-        return _stored(connection, connection.execute(wanted).all())
+        return stored(connection, connection.execute(wanted).all())
 
 
 def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple[list[str], list[str]] | None:
@@ -53,13 +55,14 @@ def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple
         # Whoever has results sent once more at this moment comes first, or finds that they are gone.
         own = select(job.c.id).where(job.c.series_instance_uid == one.series_instance_uid)
         connection.execute(own.order_by(job.c.id.desc()).with_for_update()).all()
-        if row is None or row.removed_at is not None or not is_settled(*_stored(connection, [row])):
+        if row is None or row.removed_at is not None or not is_settled(*stored(connection, [row])):
             return None
         connection.execute(update(series).where(mine).values(removed_at=now))
         instances = _remove(connection, instance, instance.c.series_instance_uid == one.series_instance_uid, now)
         jobs = select(job.c.id).where(job.c.series_instance_uid == one.series_instance_uid)
         results = _remove(connection, result, result.c.job_id.in_(jobs), now)
-        said = {"at": now, "actor": "retention", "series_instance_uid": one.series_instance_uid}
+        removals.note(connection, now, RETENTION, [(one.series_instance_uid, "")])
+        said = {"at": now, "actor": RETENTION, "series_instance_uid": one.series_instance_uid}
         connection.execute(insert(change), {**said, "state": row.state, "reason": reason})
         return instances, results
 
@@ -95,7 +98,7 @@ def _remove(connection: Connection, table: Table, of: ColumnElement[bool], now: 
     return paths
 
 
-def _stored(connection: Connection, found: Sequence[Row[Any]]) -> list[Stored]:
+def stored(connection: Connection, found: Sequence[Row[Any]]) -> list[Stored]:
     """Rows of series with what is known of their jobs and bytes."""
     uids = [row.series_instance_uid for row in found]
     jobs: dict[str, list[Any]] = {uid: [] for uid in uids}
@@ -113,7 +116,8 @@ def _stored(connection: Connection, found: Sequence[Row[Any]]) -> list[Stored]:
     for one in connection.execute(others):
         jobs[one.series_instance_uid].append(one)
     each = instance.c.series_instance_uid
-    summed = select(each, func.sum(instance.c.size)).where(each.in_(uids)).group_by(each)
+    there = each.in_(uids), instance.c.removed_at.is_(None)
+    summed = select(each, func.sum(instance.c.size)).where(*there).group_by(each)
     sizes = {uid: int(size) for uid, size in connection.execute(summed)}
     return [_one(row, jobs[row.series_instance_uid], sizes.get(row.series_instance_uid, 0)) for row in found]
 

@@ -131,6 +131,7 @@ def study_of(database: Database, series_instance_uid: str) -> str | None:
 
 
 def instances(database: Database, series_instance_uid: str) -> tuple[StoredInstance, ...]:
+    """Without those that a person had removed: they are no part of it any more."""
     with database.reading() as connection:
         return _instances(connection, series_instance_uid)
 
@@ -138,7 +139,7 @@ def instances(database: Database, series_instance_uid: str) -> tuple[StoredInsta
 def _instances(connection: Connection, series_instance_uid: str) -> tuple[StoredInstance, ...]:
     rows = connection.execute(
         select(instance)
-        .where(instance.c.series_instance_uid == series_instance_uid)
+        .where(instance.c.series_instance_uid == series_instance_uid, instance.c.erased_by.is_(None))
         .order_by(instance.c.sop_instance_uid)
     )
     return tuple(
@@ -250,7 +251,7 @@ def extend(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
 
 def _unchanged(seen: WaitingSeries) -> ColumnElement[bool]:
     """Moments may be equal, and a clock may be set back: the instances are counted too."""
-    mine = instance.c.series_instance_uid == seen.series_instance_uid
+    mine = (instance.c.series_instance_uid == seen.series_instance_uid) & instance.c.erased_by.is_(None)
     there = select(func.count()).select_from(instance).where(mine).scalar_subquery()
     return (
         (series.c.series_instance_uid == seen.series_instance_uid)

@@ -105,6 +105,7 @@ instance = Table(
     Column("received_at", Moment, nullable=False),
     Column("facts", JSON(none_as_null=True)),  # core.dicom.Facts; read from the file when the series is judged
     Column("removed_at", Moment),  # when its bytes went; the row stays
+    Column("erased_by", Text),  # the person who had them removed; null: they are there, or retention had
     Index(None, "path"),
     Index(None, "series_instance_uid"),
     Index(None, "study_instance_uid"),

@@ -13,6 +13,7 @@ class Turn(IntEnum):
     AUDIT = 0x6D726903  # taken last in a transaction, so that nobody waits for anybody who waits for him
     FAILURES = 0x6D726904
     FIRST_USER = 0x6D726905
+    REMOVAL = 0x6D726906
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:

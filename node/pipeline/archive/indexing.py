@@ -8,13 +8,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
-from node.adapters.database import Database
-from node.adapters.database.index import Index, filling, followed
+from node.adapters.database import Database, removals
+from node.adapters.database.index import Index, filling, followed, forgetting
 from node.adapters.database.index.filling import Addition
 from node.adapters.database.index.followed import Waiting
 from node.adapters.imaging import Imaging, Indexed
@@ -27,10 +27,8 @@ _log = structlog.get_logger(__name__)
 
 BATCH = 64  # instances in one transaction of the index
 _OTHERS_FALL_BEHIND = timedelta(minutes=1)
-_MOST_REMOVED = 256  # series in one transaction
-_RESULTS, _REMOVED, _REMOVED_AGAIN = "results", "removed", "removed, once more"
-_EPOCH, _UNIT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)  # of a moment as a number
-_LOOK_BACK = timedelta(minutes=10)  # clocks of several processes, and transactions that took long
+_MOST_REMOVED = 64  # series in one transaction
+_RESULTS = "results"
 _STUDY = "0020000D"
 
 
@@ -48,27 +46,28 @@ class Indexing:
     def step(self, is_stopping: Callable[[], bool] = lambda: False) -> int:
         """Index the next batch of every source; how many rows were looked at."""
         seen = filling.followed(self.index)
-        looked = self._removed(seen)
-        looked += self._results(seen.get(_RESULTS, 0), is_stopping)
+        known = removals.newest(self.database)  # before anything is looked at: a later one may be of that
+        looked = self._removed(seen, known)
+        looked += self._results(seen.get(_RESULTS, 0), known, is_stopping)
         for chain in followed.chains(self.database):
-            looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), is_stopping)
+            looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), known, is_stopping)
         return looked
 
     def received(self) -> int:
         """How many lines the ledger of this process has: it grows while somebody sends."""
         return followed.newest(self.database, self.chain)
 
-    def _receipts(self, chain: str, after: int, is_stopping: Callable[[], bool]) -> int:
+    def _receipts(self, chain: str, after: int, known: int, is_stopping: Callable[[], bool]) -> int:
         before = None if chain == self.chain else self.clock() - _OTHERS_FALL_BEHIND
         last, waiting = followed.receipts(self.database, chain, after, BATCH, before)
         if last == after:
             return 0
         added = self._read("instances", waiting, is_stopping)
         if added is not None:
-            filling.add(self.index, f"ledger {chain}", last, added)
+            filling.add(self.index, f"ledger {chain}", last, added, known)
         return last - after
 
-    def _results(self, after: int, is_stopping: Callable[[], bool]) -> int:
+    def _results(self, after: int, known: int, is_stopping: Callable[[], bool]) -> int:
         waiting = followed.results(self.database, after, BATCH)
         absent = filling.absent(self.index, [one.uids[1] for one in waiting])
         new = [one for one in waiting if one.uids[1] in absent][:BATCH]
@@ -76,30 +75,22 @@ class Indexing:
         if not new or added is None:
             return 0
         last = max(one.number for one in new)
-        filling.add(self.index, _RESULTS, last, added)
+        filling.add(self.index, _RESULTS, last, added, known)
         filling.supersede(self.index, followed.superseded(self.database, [one.job_id for one in new]))
         # One whose file is lost stays among those that are looked at again: it is no work left to do.
         return len(new) if added or last > after else 0
 
-    def _removed(self, seen: Mapping[str, int]) -> int:
-        """What retention removed is not found any more: at once, and what was committed late a while afterwards."""
-        now = self.clock()
-        if _REMOVED not in seen:  # an empty index knows nothing of what was removed before it was made
-            begin = _number(now - _LOOK_BACK) if filling.is_empty(self.index) else 0
-            filling.forget(self.index, (), (_REMOVED, begin))
+    def _removed(self, seen: Mapping[str, int], known: int) -> int:
+        """What has no bytes any more is not found any more."""
+        after = seen.get(forgetting.REMOVALS)
+        if after is None:  # an empty index knows nothing of what was removed before it was made
+            filling.begin_removals(self.index, known if filling.is_empty(self.index) else 0)
             return 0
-        at_once = self._forget(_REMOVED, seen[_REMOVED], now)
-        if _REMOVED_AGAIN in seen:
-            return at_once + self._forget(_REMOVED_AGAIN, seen[_REMOVED_AGAIN], now - _LOOK_BACK)
-        if not at_once:
-            filling.forget(self.index, (), (_REMOVED_AGAIN, max(0, seen[_REMOVED] - _LOOK_BACK // _UNIT)))
-        return at_once
-
-    def _forget(self, source: str, after: int, until: datetime) -> int:
-        number, last, gone = followed.removed(self.database, _moment(after), until, _MOST_REMOVED)
-        if last is not None:
-            filling.forget(self.index, gone, (source, _number(last)))
-        return number
+        if after >= known:
+            return 0
+        last, gone = followed.removed(self.database, after, _MOST_REMOVED)
+        forgetting.follow_removals(self.index, gone, after, last)
+        return last - after
 
     def _read(self, store: str, waiting: Sequence[Waiting], is_stopping: Callable[[], bool]) -> list[Addition] | None:
         """None when the node stops meanwhile."""
@@ -140,14 +131,6 @@ class Indexing:
             read.document,
             read.entry,
         )
-
-
-def _number(moment: datetime) -> int:
-    return (moment - _EPOCH) // _UNIT
-
-
-def _moment(number: int) -> datetime:
-    return _EPOCH + number * _UNIT
 
 
 def _uid(attributes: Json) -> str:

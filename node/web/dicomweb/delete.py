@@ -5,7 +5,6 @@ Only an administrator may, with an optional reason in X-Reason, and nothing that
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,8 +14,9 @@ from node.core.access import Right
 from node.errors import NoSuch, NotAllowed, NotSettled, NotSignedIn
 from node.pipeline.archive.erasing import Erasing
 from node.web.access.demand import actor_of, demand
-from node.web.dicomweb.edge import BAD_REQUEST, CONFLICT, FORBIDDEN, NOT_FOUND, place, told
+from node.web.dicomweb.edge import BAD_REQUEST, CONFLICT, FORBIDDEN, NOT_FOUND, place, told, unfinished
 from node.web.dicomweb.media import Refusal
+from node.web.dicomweb.threads import deleting
 
 _PATHS = (
     "/studies/{study}",
@@ -36,11 +36,15 @@ def delete_routes(erasing: Erasing | None) -> list[Route]:
         where = place(request)
         asked = Asked(where.study, where.series, where.instance, actor, _reason(request))
         try:
-            await run_in_threadpool(erasing.erase, asked)
+            outcome = await deleting(erasing.erase, asked)
         except NoSuch as absent:
             raise Refusal(NOT_FOUND, str(absent)) from absent
         except NotSettled as busy:
             raise Refusal(CONFLICT, str(busy)) from busy
+        if outcome.series < outcome.of:
+            return unfinished(
+                f"{outcome.series} of {outcome.of} series are deleted: send the same again for the others"
+            )
         return Response(status_code=204)
 
     return [Route(path, told(delete), methods=["DELETE"]) for path in _PATHS]

@@ -50,10 +50,15 @@ def _answer(fault: NodeError) -> Response:
     if isinstance(fault, BadInstance):  # there, and not to be had in the form that was asked for
         return _problem(NOT_ACCEPTABLE, str(fault))
     if isinstance(fault, Retryable):
-        answer = _problem(UNAVAILABLE, str(fault))
-        answer.headers["Retry-After"] = _RETRY_AFTER_S
-        return answer
+        return unfinished(str(fault))
     raise fault
+
+
+def unfinished(sentence: str) -> Response:
+    """To be asked for once more in a moment."""
+    answer = _problem(UNAVAILABLE, sentence)
+    answer.headers["Retry-After"] = _RETRY_AFTER_S
+    return answer
 
 
 def _problem(status: int, sentence: str) -> Response:

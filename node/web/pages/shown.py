@@ -10,7 +10,7 @@ from typing import Any
 LOOKS = {
     "waiting": "wait", "scheduled": "wait",
     "in_progress": "work",
-    "routed": "good", "completed": "good", "delivered": "good", "stored": "good",
+    "routed": "good", "completed": "good", "delivered": "good", "stored": "good", "corrected": "good",
     "held": "hold", "paused": "hold", "conflict": "hold",
     "failed": "bad", "not_processable": "bad", "refused": "bad",
     "filtered": "off", "canceled": "off", "superseded": "off", "dismissed": "off", "duplicate": "off",

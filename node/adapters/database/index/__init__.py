@@ -7,6 +7,7 @@ migrations: another version's index is made anew. On PostgreSQL it is tables in 
 tables.py    its tables
 store.py     opening it; what a search or a retrieval may hold on to
 filling.py   entering instances, hiding what was superseded
+forgetting.py leaving out what has no bytes any more
 searching.py queries as SQL
 documents.py files, metadata and prepared answers
 followed.py  what there is to be indexed, in the node's database

@@ -40,7 +40,7 @@ class HeldSeries:
     study_instance_uid: str
     series_instance_uid: str
     instance_count: int
-    newest: int  # changes when an instance comes
+    newest: int  # changes when an instance comes or goes
 
 
 _HELD = (

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Dialect, Table, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from node.adapters.database.index.forgetting import REMOVALS, count_series, count_studies, forget_keys
 from node.adapters.database.index.store import Index
-from node.adapters.database.index.tables import attributes, file, follow, instance, prepared, request, series, study
+from node.adapters.database.index.tables import attributes, file, follow, instance, request, series, study
 from node.core.dicomweb.attributes import Level
 from node.core.dicomweb.entry import Entry
 
@@ -47,11 +48,18 @@ def absent(index: Index, sop_instance_uids: Sequence[str]) -> set[str]:
         return set(sop_instance_uids) - _known(connection, instance.c.sop_instance_uid, sop_instance_uids).keys()
 
 
-def add(index: Index, source: str, number: int, added: Sequence[Addition]) -> None:
-    """Enter a batch, and that `source` is in the index up to `number`."""
+def add(index: Index, source: str, number: int, added: Sequence[Addition], removals: int | None = None) -> None:
+    """Enter a batch, and that `source` is in the index up to `number`.
+
+    `removals`: the last that was known before the batch was looked at. Where others have gone on to later ones, these
+    are looked at once more: they may be of what is entered here.
+    """
     with index.transaction() as connection:
         _add(connection, added)
         _follow(connection, source, number)
+        if removals is not None:
+            back = case((follow.c.number > removals, removals), else_=follow.c.number)
+            connection.execute(update(follow).where(follow.c.source == REMOVALS).values(number=back))
 
 
 def supersede(index: Index, series_instance_uids: Collection[str]) -> None:
@@ -62,7 +70,7 @@ def supersede(index: Index, series_instance_uids: Collection[str]) -> None:
         mine = series.c.series_instance_uid.in_(series_instance_uids)
         studies = list(connection.scalars(select(series.c.study_key).where(mine, ~series.c.superseded)))
         connection.execute(update(series).where(mine).values(superseded=True))
-        _count(connection, studies)
+        count_studies(connection, studies)
 
 
 def is_empty(index: Index) -> bool:
@@ -71,14 +79,10 @@ def is_empty(index: Index) -> bool:
         return connection.scalar(select(instance.c.id).limit(1)) is None
 
 
-def forget(index: Index, gone: Sequence[tuple[str, str]], upto: tuple[str, int] | None = None) -> None:
-    """Leave out what has no bytes any more, by store and path; `upto`: of which source, and up to which number."""
+def begin_removals(index: Index, number: int) -> None:
+    """Follow the removals from a number on, where nobody follows them yet."""
     with index.transaction() as connection:
-        for at in range(0, len(gone), _MOST_UIDS):
-            named = tuple_(file.c.store, file.c.path).in_(gone[at : at + _MOST_UIDS])
-            _forget(connection, list(connection.scalars(select(file.c.instance_key).where(named))))
-        if upto is not None:
-            _follow(connection, *upto)
+        _ignoring(connection, follow, [{"source": REMOVALS, "number": number}])
 
 
 def _follow(connection: Connection, source: str, number: int) -> None:
@@ -86,27 +90,9 @@ def _follow(connection: Connection, source: str, number: int) -> None:
     connection.execute(update(follow).where(follow.c.source == source, follow.c.number < number).values(number=number))
 
 
-def _forget(connection: Connection, keys: Sequence[int]) -> None:
-    touched = list(connection.scalars(select(instance.c.series_key).where(instance.c.id.in_(keys)).distinct()))
-    studies = list(connection.scalars(select(series.c.study_key).where(series.c.id.in_(touched)).distinct()))
-    _drop(connection, Level.INSTANCE, keys, (file.c.instance_key, instance.c.id))
-    _count_series(connection, touched)
-    empty = list(connection.scalars(select(series.c.id).where(series.c.id.in_(touched), series.c.instance_count == 0)))
-    _drop(connection, Level.SERIES, empty, (request.c.series_key, prepared.c.series_key, series.c.id))
-    _count(connection, studies)
-    left = set(connection.scalars(select(series.c.study_key).where(series.c.study_key.in_(studies))))
-    _drop(connection, Level.STUDY, [key for key in studies if key not in left], (study.c.id,))
-
-
-def _drop(connection: Connection, level: Level, keys: Sequence[int], columns: Sequence[Any]) -> None:
-    mine = (attributes.c.level == level.value) & attributes.c.key.in_(keys)
-    connection.execute(delete(attributes).where(mine))
-    for column in columns:
-        connection.execute(delete(column.table).where(column.in_(keys)))
-
-
 def _add(connection: Connection, added: Sequence[Addition]) -> None:
     there = _known(connection, instance.c.sop_instance_uid, [one.sop_instance_uid for one in added])
+    _forget_others(connection, added, there)
     for one in added:
         if one.sop_instance_uid in there:  # with another path it came again after its bytes were removed
             mine = (file.c.instance_key == there[one.sop_instance_uid]) & (file.c.path != one.path)
@@ -122,8 +108,23 @@ def _add(connection: Connection, added: Sequence[Addition]) -> None:
     _keep(connection, Level.INSTANCE, [(keys[one.sop_instance_uid], one) for one in new])
     _ignoring(connection, file, [_file(one, keys[one.sop_instance_uid]) for one in new])
     touched = sorted({row["series_key"] for row in rows})
-    _count_series(connection, touched)
-    _count(connection, studies.values())
+    count_series(connection, touched)
+    count_studies(connection, studies.values())
+
+
+def _forget_others(connection: Connection, added: Sequence[Addition], there: dict[str, int]) -> None:
+    """Those that came again with other bytes are not `there` any more."""
+    now = {there[one.sop_instance_uid]: one for one in added if one.sop_instance_uid in there}
+    before = select(file.c.instance_key, file.c.store, file.c.sha256).where(file.c.instance_key.in_(now))
+    keys = [
+        row.instance_key
+        for row in connection.execute(before)
+        if row.store == now[row.instance_key].store and row.sha256 != now[row.instance_key].sha256
+    ]
+    if keys:
+        forget_keys(connection, keys)
+        for key in keys:
+            del there[now[key].sop_instance_uid]
 
 
 def _studies(connection: Connection, new: Iterable[Addition]) -> dict[str, int]:
@@ -224,34 +225,6 @@ def _position(number: str) -> int:
 def _keep(connection: Connection, level: Level, rows: Sequence[tuple[int, Addition]]) -> None:
     kept = [{"level": level.value, "key": key, "attributes": one.entry.attributes[level]} for key, one in rows]
     _ignoring(connection, attributes, kept)
-
-
-def _count_series(connection: Connection, keys: Sequence[int]) -> None:
-    mine = instance.c.series_key == series.c.id
-    count = select(func.count()).select_from(instance).where(mine).scalar_subquery()
-    newest = select(func.coalesce(func.max(instance.c.id), 0)).where(mine).scalar_subquery()
-    connection.execute(update(series).where(series.c.id.in_(keys)).values(instance_count=count, newest=newest))
-
-
-def _count(connection: Connection, studies: Iterable[int]) -> None:
-    """Counts and ModalitiesInStudy, of what is not superseded."""
-    shown = select(series.c.study_key, series.c.modality, series.c.instance_count).where(
-        series.c.study_key.in_(set(studies)), ~series.c.superseded
-    )
-    found: dict[int, list[Any]] = {}
-    for row in connection.execute(shown):
-        found.setdefault(row.study_key, []).append(row)
-    for key, rows in found.items():
-        names = sorted({row.modality for row in rows if row.modality})
-        connection.execute(
-            update(study)
-            .where(study.c.id == key)
-            .values(
-                series_count=len(rows),
-                instance_count=sum(row.instance_count for row in rows),
-                modalities="\\".join(["", *names, ""]) if names else "",
-            )
-        )
 
 
 def _ignoring(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

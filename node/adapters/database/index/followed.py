@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from node.adapters.database.engine import Database
-from node.adapters.database.tables import instance, job, receipt, result, series
+from node.adapters.database.removal_tables import removal
+from node.adapters.database.removals import Gone
+from node.adapters.database.tables import instance, job, receipt, result
 from node.core.ledger import Disposition
 
-_KEPT = (Disposition.STORED.value, Disposition.DUPLICATE.value)
+_KEPT = (Disposition.STORED.value, Disposition.DUPLICATE.value, Disposition.CORRECTED.value)
 _LOOK_BACK = 100  # results of PostgreSQL may be committed in another order than that of their numbers
 
 
@@ -102,33 +104,41 @@ def results(database: Database, after: int, limit: int) -> list[Waiting]:
     ]
 
 
-def removed(
-    database: Database, after: datetime, until: datetime, most: int
-) -> tuple[int, datetime | None, list[tuple[str, str]]]:
-    """Series whose bytes were removed next after a moment, up to `until`; those of one moment are not parted.
+def removed(database: Database, after: int, most: int) -> tuple[int, list[Gone]]:
+    """(number of the last removal read, what has no bytes since it and those before it).
 
-    (how many, when the last of them was removed, store and path of what is gone)
+    What came again meanwhile is not in it, under the name of its new file; the file before it is.
     """
-    next_ones = select(series.c.removed_at).where(series.c.removed_at > after, series.c.removed_at <= until)
+    wanted = select(removal).where(removal.c.number > after).order_by(removal.c.number).limit(most)
     with database.reading() as connection:
-        moments = connection.scalars(next_ones.order_by(series.c.removed_at).limit(most)).all()
-        if not moments:
-            return 0, None, []
-        these = (series.c.removed_at > after) & (series.c.removed_at <= moments[-1])
-        files = (
-            select(instance.c.path)
-            .join(series, series.c.series_instance_uid == instance.c.series_instance_uid)
-            .where(these, instance.c.removed_at.is_not(None))
+        rows = connection.execute(wanted).all()
+        if not rows:
+            return after, []
+        whole = {row.series_instance_uid for row in rows if not row.sop_instance_uid}
+        alone = {row.sop_instance_uid for row in rows if row.sop_instance_uid}
+        gone = _gone(connection, receipt.c.series_instance_uid.in_(whole), job.c.series_instance_uid.in_(whole))
+        gone += _gone(connection, receipt.c.sop_instance_uid.in_(alone), result.c.sop_instance_uid.in_(alone))
+    return rows[-1].number, gone
+
+
+def _gone(connection: Connection, came: ColumnElement[bool], made: ColumnElement[bool]) -> list[Gone]:
+    files = (
+        select(receipt.c.sop_instance_uid, receipt.c.path)
+        .outerjoin(instance, instance.c.sop_instance_uid == receipt.c.sop_instance_uid)
+        .where(
+            came,
+            receipt.c.disposition.in_(_KEPT),
+            receipt.c.path != "",
+            or_(instance.c.path.is_(None), instance.c.path != receipt.c.path, instance.c.removed_at.is_not(None)),
         )
-        made = (
-            select(result.c.path)
-            .join(job, job.c.id == result.c.job_id)
-            .join(series, series.c.series_instance_uid == job.c.series_instance_uid)
-            .where(these, result.c.removed_at.is_not(None))
-        )
-        gone = [("instances", path) for path in connection.scalars(files)]
-        gone += [("results", path) for path in connection.scalars(made)]
-    return len(moments), moments[-1], gone
+    )
+    results_of = (
+        select(result.c.sop_instance_uid, result.c.path)
+        .join(job, job.c.id == result.c.job_id)
+        .where(made, result.c.removed_at.is_not(None))
+    )
+    found = [Gone("instances", uid, path) for uid, path in connection.execute(files)]
+    return found + [Gone("results", uid, path) for uid, path in connection.execute(results_of)]
 
 
 def superseded(database: Database, jobs: Sequence[int]) -> set[str]:

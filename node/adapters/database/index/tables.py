@@ -35,7 +35,7 @@ version = Table("index_version", metadata, Column("version", Integer, primary_ke
 follow = Table(
     "index_follow",
     metadata,
-    Column("source", String(80), primary_key=True),  # "results", or "ledger " and the name of a chain
+    Column("source", String(80), primary_key=True),  # "results", "removals", or "ledger " and a chain
     Column("number", BigInteger, nullable=False),  # of the last row that is in the index
 )
 
@@ -72,7 +72,7 @@ series = Table(
     *map(_text, ("step_date", "step_time")),
     Column("position", BigInteger, nullable=False, default=0),  # its number, for the order
     Column("instance_count", Integer, nullable=False, default=0),
-    Column("newest", BigInteger, nullable=False, default=0),  # the last instance that was added
+    Column("newest", BigInteger, nullable=False, default=0),  # another number when instances come or go
     Column("superseded", Boolean, nullable=False, default=False),  # a result that a later version replaced
     UniqueConstraint("study_key", "series_instance_uid"),
     Index(None, "series_instance_uid"),
