@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -91,6 +92,9 @@ class RawScu:
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def send(self, content: bytes) -> None:
@@ -107,6 +111,10 @@ class RawScu:
         except ConnectionError:
             return 0, b""
 
+    def has_more(self) -> bool:
+        """Whether something can be read: a PDU, or the end."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
     def _exactly(self, count: int) -> bytes:
         got = b""
         while len(got) < count:
@@ -120,18 +128,8 @@ class RawScu:
         self, sop_class_uid: str, transfer_syntax_uid: str = EXPLICIT, *, called: str = "MRICORE"
     ) -> tuple[int, bytes]:
         """A-ASSOCIATE-RQ; the answer."""
-        contexts = _context(1, sop_class_uid, transfer_syntax_uid) + _context(3, VERIFICATION, EXPLICIT)
-        user = _item(0x51, struct.pack(">L", 16384)) + _item(0x52, IMPLEMENTATION_CLASS_UID.encode())
-        body = (
-            struct.pack(">HH", 1, 0)
-            + called.ljust(16).encode()
-            + b"RAW_SCU".ljust(16)
-            + bytes(32)
-            + _item(0x10, b"1.2.840.10008.3.1.1.1")
-            + contexts
-            + _item(0x50, user)
-        )
-        self.send(pdu(0x01, body))
+        proposed = context(1, sop_class_uid, transfer_syntax_uid) + context(3, VERIFICATION, EXPLICIT)
+        self.send(associate_rq(proposed, called=called))
         return self.receive()
 
     def store(self, one: Encoded, message_id: int = 1) -> int:
@@ -168,11 +166,27 @@ class RawScu:
         return kind in (0, ABORT)
 
 
-def _item(kind: int, body: bytes) -> bytes:
+def associate_rq(contexts: bytes, *, called: str = "MRICORE") -> bytes:
+    """An A-ASSOCIATE-RQ PDU (PS3.8 9.3.2) with these presentation contexts."""
+    user = item(0x51, struct.pack(">L", 16384)) + item(0x52, IMPLEMENTATION_CLASS_UID.encode())
+    return pdu(
+        0x01,
+        struct.pack(">HH", 1, 0)
+        + called.ljust(16).encode()
+        + b"RAW_SCU".ljust(16)
+        + bytes(32)
+        + item(0x10, b"1.2.840.10008.3.1.1.1")
+        + contexts
+        + item(0x50, user),
+    )
+
+
+def item(kind: int, body: bytes) -> bytes:
+    """An item of an A-ASSOCIATE PDU."""
     return struct.pack(">BBH", kind, 0, len(body)) + body
 
 
-def _context(number: int, abstract: str, transfer: str) -> bytes:
-    return _item(
-        0x20, struct.pack(">BBBB", number, 0, 0, 0) + _item(0x30, abstract.encode()) + _item(0x40, transfer.encode())
-    )
+def context(number: int, abstract: str, transfer: str) -> bytes:
+    """A proposed presentation context (PS3.8 9.3.2.2); "" leaves the syntax out."""
+    syntaxes = [item(kind, uid.encode()) for kind, uid in ((0x30, abstract), (0x40, transfer)) if uid]
+    return item(0x20, struct.pack(">BBBB", number, 0, 0, 0) + b"".join(syntaxes))

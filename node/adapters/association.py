@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.errors import DestinationUnavailable
@@ -35,6 +37,32 @@ class RemoteAE:
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+class _Connection(AssociationSocket):
+    """pynetdicom asks select(), which fails for every file descriptor from 1024 on, however few are asked about."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read."""
+        if self.socket is None or not self._is_connected:
+            return False
+        poll = select.poll()
+        try:
+            poll.register(self.socket, select.POLLIN)
+        except ValueError:
+            self.event_queue.put("Evt17")  # closed (PS3.8 9.2)
+            return False
+        return bool(poll.poll(0)) or bool(getattr(self.socket, "pending", int)())
+
+
+class _AE(AE):
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
+    ) -> AssociationSocket:
+        connection = _Connection(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
 
 
 class NothingAcceptedError(Exception):
@@ -65,7 +93,7 @@ def negotiated(
     pynetdicom's reactor is stopped before the first message: it could take the answer of a fast peer away, since both
     look at one queue, and the flag that should keep them apart is checked before it is set.
     """
-    ae = AE(ae_title=remote.calling_ae)
+    ae = _AE(ae_title=remote.calling_ae)
     ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = remote.timeout_seconds

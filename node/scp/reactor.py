@@ -9,22 +9,21 @@ everything else (negotiation, C-ECHO, release, abort, other services) goes the u
 from __future__ import annotations
 
 import os
-import select
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
-from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
 
 from node.core.status import OUT_OF_RESOURCES
+from node.scp.connections import ready
 from node.scp.dimse import P_DATA_TF, Command, Fragment, fragments, read_command, store_response
 from node.scp.pdus import PduReader
 
@@ -53,46 +52,6 @@ class Incoming(Protocol):
 
 # (association, presentation context's transfer syntax, command) → the instance to be received
 Begin = Callable[[Association, str, Command], Incoming]
-
-
-class StoringAssociation(Association):
-    """An acceptor's association whose thread sleeps until there is something for it to do."""
-
-    def _run_reactor(self) -> None:
-        dul = self.dul
-        assert isinstance(dul, StorageReactor)  # noqa: S101 # for the type checker
-        self._is_paused = False
-        while not self._kill:
-            dul.handed_up.wait(_IDLE_S)
-            dul.handed_up.clear()
-            self._is_paused = True
-            self._reactor_checkpoint.wait()
-            self._is_paused = False
-            while True:
-                context_id, message = self.dimse.get_msg(block=False)
-                if not message or context_id is None:
-                    break
-                self._serve_request(message, context_id)
-            if self._is_over():
-                return
-
-    def _is_over(self) -> bool:
-        """Release, abort, the peer's silence: as in pynetdicom's own reactor."""
-        if self.is_established and self.acse.is_release_requested():
-            self.acse.send_release(is_response=True)
-            self.is_released, self.is_established = True, False
-            evt.trigger(self, evt.EVT_RELEASED, {})
-        elif self.acse.is_aborted():
-            self.dul.receive_pdu(wait=False)
-            self.is_aborted, self.is_established = True, False
-            evt.trigger(self, evt.EVT_ABORTED, {})
-        elif self.dul.is_alive():
-            if not self.dul.idle_timer_expired():
-                return False
-            _log.warning("association silent", calling_ae=self.requestor.ae_title)
-            self.abort()
-        self.kill()
-        return True
 
 
 class StorageReactor(DULServiceProvider):
@@ -136,6 +95,10 @@ class StorageReactor(DULServiceProvider):
         finally:
             self._forget()
             self.handed_up.set()
+            if self.assoc.requestor.primitive is None:
+                # The association's thread waits 30 s for a request that will not come: this is pynetdicom's time-out
+                nothing: Any = None
+                self.to_user_queue.put(nothing)
             with self._waking:  # the number may be another file's as soon as it is closed
                 wake, self._wake = self._wake, -1
                 os.close(wake)
@@ -155,15 +118,14 @@ class StorageReactor(DULServiceProvider):
         if self._reader.buffered or (isinstance(connection, ssl.SSLSocket) and connection.pending()):
             return True
         try:
-            waiting = 0.0 if self.event_queue.qsize() else _IDLE_S
-            ready, _, _ = select.select([connection.fileno(), self._wake], [], [], waiting)
+            said = ready([connection.fileno(), self._wake], 0.0 if self.event_queue.qsize() else _IDLE_S)
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
-        if self._wake in ready:
+        if self._wake in said:
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
-        return connection.fileno() in ready
+        return connection.fileno() in said
 
     # Reading.
 

@@ -17,19 +17,22 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom.transport import AddressInformation, RequestHandler, ThreadedAssociationServer
 
 from node.core.arrival import Sender
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from node.errors import BadConfiguration
 from node.pipeline.reception import Incoming, Reception
 from node.scp.admission import CONGESTED, FULL, Admission, Caller, Refusal, Seats
+from node.scp.association import StoringAssociation
+from node.scp.connections import Connection, Connections
 from node.scp.contexts import VERIFICATION, Service, Shared, offered
 from node.scp.dimse import Command
-from node.scp.reactor import StorageReactor, StoringAssociation
+from node.scp.reactor import StorageReactor
 from node.scp.tls import Certificates, common_name, handshake
 
 _log = structlog.get_logger(__name__)
+_MORE_CONNECTIONS = 100  # that ask for an association, are refused one, or are about to close
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Listener:
         self._services = (VERIFICATION, *services)
         self._offered: dict[tuple[Service, ...], Shared] = {}
         self._seats = Seats(limits.max_associations)
+        self._connections = Connections(limits.max_associations + _MORE_CONNECTIONS)
         ae = AE(ae_title=admission.ae_title)
         ae.maximum_pdu_size = limits.max_pdu
         ae.maximum_associations = 1 << 16  # we count ourselves: pynetdicom counts connections that ask for nothing
@@ -89,6 +93,7 @@ class Listener:
             certificates,
             self._contexts,
         )
+        server.connections = self._connections
         threading.Thread(target=server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
         self._ae._servers.append(server)  # where pynetdicom's shutdown looks for it
         self._servers.append(server)
@@ -215,20 +220,12 @@ class _Server(ThreadedAssociationServer):
     stall_seconds: float
     certificates: Certificates | None = None
     offered: Callable[[], Shared]
+    connections: Connections
 
     def handle_error(self, _request: object, client_address: Any) -> None:
         """socketserver would print a traceback. A peer that is gone already is nothing to tell."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             _log.exception("connection not served", host=client_address[0])
-
-
-class _Closing(AssociationSocket):
-    """pynetdicom leaves a socket open when its peer went first: then there is nothing to shut down, and it gives up."""
-
-    def _shutdown_socket(self) -> None:
-        super()._shutdown_socket()
-        if self.socket:
-            self.socket.close()
 
 
 class _Handler(RequestHandler):
@@ -259,7 +256,7 @@ class _Handler(RequestHandler):
         association.network_timeout = self.ae.network_timeout
         association._server = server
         association.name = self._name()
-        association.set_socket(_Closing(association, client_socket=self.request))
+        association.set_socket(Connection(association, client_socket=self.request))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
         acceptor.ae_title = server.ae_title
@@ -269,6 +266,7 @@ class _Handler(RequestHandler):
         acceptor.supported_contexts = server.offered()
         association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
         self._bind(association)
+        server.connections.come(association)
         return association
 
     def _name(self) -> str:

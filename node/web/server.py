@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,6 +20,7 @@ from node.adapters.server_tls import Certificates
 from node.core.access.addresses import is_loopback
 from node.errors import BadConfiguration
 from node.web.access import Access, Open
+from node.web.connections import USUAL, Bounded, Bounds
 
 _START_S = 10.0
 
@@ -25,11 +29,15 @@ class Web:
     """Serves what it is given, behind who asks."""
 
     def __init__(
-        self, routes: Sequence[BaseRoute], access: Access = Open, leaving: Callable[[], None] | None = None
+        self,
+        routes: Sequence[BaseRoute],
+        access: Access = Open,
+        leaving: Callable[[], None] | None = None,
+        bounds: Bounds = USUAL,
     ) -> None:
         """`access` is put around everything; without it everybody is let in, and only loopback is listened on.
         `leaving` ends answers that would go on as long as somebody listens."""
-        self._routes, self._access, self._leaving = routes, access, leaving
+        self._routes, self._access, self._leaving, self._bounds = routes, access, leaving, bounds
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -50,7 +58,13 @@ class Web:
         listening = _listen(host, port)
         app = self._access(Starlette(routes=list(self._routes)))
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False, proxy_headers=False
+            app,
+            http=cast("type[asyncio.Protocol]", partial(Bounded, self._bounds)),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
         )  # what proxies say is for the layer to believe or not
         if certificates:
             config.load()

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.adapters.destinations.storescu import Peer, echo
 from node.core.status import CANNOT_UNDERSTAND, SUCCESS
 from node.scp.dimse import fragments, read_command
+from tests.bench import until
 from tests.listening import Listening, listening
 from tests.raw_scu import (
     ABORT,
@@ -22,10 +29,13 @@ from tests.raw_scu import (
     ASSOCIATE_RJ,
     COMMAND,
     DATA,
+    EXPLICIT,
     P_DATA,
     RELEASE_RP,
     Pdv,
     RawScu,
+    associate_rq,
+    context,
     echo_command,
     message,
     p_data,
@@ -276,6 +286,52 @@ def test_an_association_request_that_claims_megabytes_is_not_waited_for(node: Li
         scu.send(pdu(0x01, b"", said=32 << 20))
         assert scu.ended()
     assert still_works(node)
+
+
+@pytest.mark.parametrize("proposed", [("", EXPLICIT), (MR_IMAGE_STORAGE, "")], ids=["abstract", "transfer"])
+def test_a_presentation_context_without_a_syntax_ends_the_association(
+    node: Listening, proposed: tuple[str, str]
+) -> None:
+    with RawScu(node.port) as scu:
+        scu.send(associate_rq(context(1, *proposed)))
+        assert scu.ended()
+    assert still_works(node)
+
+
+def test_who_goes_before_he_asked_for_an_association_leaves_no_thread(node: Listening) -> None:
+    before = threading.active_count()
+    opened = [RawScu(node.port) for _ in range(20)]
+    for number, scu in enumerate(opened):
+        scu.send(associate_rq(context(1, MR_IMAGE_STORAGE, EXPLICIT))[: number * 5])
+    until(lambda: threading.active_count() >= before + 20, "twenty connections")
+    for scu in opened:
+        scu.close()
+    until(lambda: threading.active_count() <= before, "their end", 20)
+
+
+def test_of_too_many_connections_the_oldest_without_an_association_goes(tmp_path: Path) -> None:
+    with ExitStack() as held:
+        node = held.enter_context(listening(tmp_path, max_associations=1))
+        sender = held.enter_context(RawScu(node.port))
+        assert sender.associate(MR_IMAGE_STORAGE)[0] == ASSOCIATE_AC
+        silent = [held.enter_context(RawScu(node.port)) for _ in range(120)]
+        until(lambda: sum(scu.has_more() for scu in silent) >= 10, "the end of some")
+        assert sender.store(fresh()) == SUCCESS
+
+
+def test_many_open_files_are_no_reason_to_refuse_anybody(node: Listening) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("this system lets a process open no more than a thousand files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert still_works(node)
+        echo(Peer("MRICORE", "127.0.0.1", node.port, "SCANNER"))
+    finally:
+        for one in opened:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @settings(deadline=None, max_examples=25)

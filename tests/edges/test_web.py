@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -15,6 +16,7 @@ from node.adapters.files import Files
 from node.errors import BadConfiguration
 from node.pipeline.models import Models
 from node.web import Health, Web, api_routes, dicomweb_routes, health_routes
+from node.web.connections import USUAL, Bounds
 from tests.fakes import FakeModels
 from tests.receiving import Store, encoded
 from tests.synthetic import Grid, mr_series
@@ -41,14 +43,23 @@ class _Models(FakeModels):
         return self._faults
 
 
-@pytest.fixture
-def page(store: Store) -> Iterator[Page]:
+@contextmanager
+def served(store: Store, bounds: Bounds) -> Iterator[Page]:
     made = Page("")
     health = Health(store.database, store.files, cast("Models", _Models(made.faults)), lambda: made.dead)
-    web = Web([*health_routes(health), *dicomweb_routes(store.reception, 1 << 20), *api_routes([])])
+    routes = [*health_routes(health), *dicomweb_routes(store.reception, 1 << 20), *api_routes([])]
+    web = Web(routes, bounds=bounds)
     made.url = f"http://127.0.0.1:{web.start('127.0.0.1', 0)}"
-    yield made
-    web.stop()
+    try:
+        yield made
+    finally:
+        web.stop()
+
+
+@pytest.fixture
+def page(store: Store) -> Iterator[Page]:
+    with served(store, USUAL) as made:
+        yield made
 
 
 def metric(page: Page, name: str) -> float:
@@ -124,3 +135,55 @@ def test_the_api_describes_itself(page: Page) -> None:
     answer = page.get("/api/openapi.json")
     assert answer.status_code == 200
     assert answer.json()["info"]["title"] == "mricore-node"
+
+
+def test_a_head_without_end_is_refused_before_it_fills_the_memory(page: Page) -> None:
+    with connected(page) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: node\r\n")
+        with suppress(ConnectionError):
+            for number in range(400):
+                client.sendall(f"x-{number}: {'y' * 1000}\r\n".encode())
+        assert answered(client).startswith(b"HTTP/1.1 431 ")
+    assert page.get("/healthz").status_code == 200
+
+
+def test_trailers_without_end_are_not_held(page: Page) -> None:
+    with connected(page) as client:
+        client.sendall(b"POST /healthz HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
+        with suppress(ConnectionError):
+            for _ in range(2000):
+                client.sendall(b"x-trailer: " + b"y" * 1000)
+            pytest.fail("two megabytes of a trailer were taken")
+
+
+def test_a_large_body_and_many_chunks_are_no_head(page: Page) -> None:
+    chunks = (b"x" * 3 for _ in range(60_000))
+    assert httpx.post(f"{page.url}/healthz", content=chunks, timeout=60).status_code == 405
+
+
+def test_of_too_many_connections_the_one_that_has_asked_for_longest_goes(store: Store) -> None:
+    with served(store, Bounds(most_connections=20)) as page, ExitStack() as held:
+        silent = [held.enter_context(connected(page)) for _ in range(30)]
+        assert page.get("/healthz").status_code == 200
+        assert [answered(client) for client in silent[:10]] == [b""] * 10
+
+
+def test_who_does_not_end_his_question_is_told_so_and_let_go(store: Store) -> None:
+    with served(store, Bounds(asked_within_s=0.2)) as page, connected(page) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: node\r\n\r\n")
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        client.sendall(b"GET /healthz HT")
+        assert b"HTTP/1.1 408 " in answered(client)
+
+
+def connected(page: Page) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(page.url.rpartition(":")[2])), timeout=60)
+
+
+def answered(client: socket.socket) -> bytes:
+    """Everything until the server ends the connection."""
+    said = b""
+    with suppress(ConnectionError):
+        while piece := client.recv(1 << 16):
+            said += piece
+    return said
