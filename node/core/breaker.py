@@ -92,6 +92,6 @@ def sentence(name: str, breaker: Breaker, queued: int, now: datetime) -> str:
 
 
 def clock_time(at: datetime, now: datetime) -> str:
-    """The time of day, with the date where it is not today's."""
+    """The time of day in the zone of `now`, which it names; with the date where it is not today's."""
     local = at.astimezone(now.tzinfo)
-    return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M}"
+    return f"{local:%H:%M %Z}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M %Z}"

@@ -71,10 +71,13 @@ def test_people_are_told_since_when_how_many_and_until_when() -> None:
         4, NOON + timedelta(minutes=2), NOON + timedelta(minutes=7), "PACS2@10.0.0.2:104 cannot be reached"
     )
     assert sentence("PACS2", breaker, 312, NOON.astimezone(zone)) == (
-        "waiting for PACS2 since 14:02, 312 queued, next try 14:07 (PACS2@10.0.0.2:104 cannot be reached)"
+        "waiting for PACS2 since 14:02 UTC+02:00, 312 queued, next try 14:07 UTC+02:00 "
+        "(PACS2@10.0.0.2:104 cannot be reached)"
     )
     next_day = NOON + timedelta(days=1)
-    assert "since 2026-01-05 12:02, 312 queued, next try 2026-01-05 12:07" in sentence("PACS2", breaker, 312, next_day)
+    assert "since 2026-01-05 12:02 UTC, 312 queued, next try 2026-01-05 12:07 UTC" in sentence(
+        "PACS2", breaker, 312, next_day
+    )
 
 
 @pytest.mark.parametrize(

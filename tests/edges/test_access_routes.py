@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 
 import pytest
 from fastapi import FastAPI
@@ -17,6 +19,7 @@ from node.core.audit import What
 from node.core.states import JobState
 from node.web.access import Anybody, Demand
 from node.web.access.demand import demands_of
+from node.web.api.access.trail import MOST
 from tests.doors import PASSWORD, House, whole_house
 from tests.receiving import encoded
 from tests.synthetic import Grid, mr_series
@@ -126,10 +129,23 @@ def test_the_trail_names_no_patient_to_an_administrator_who_may_see_none(home: H
     query = "PatientName=Yamada%2A&PatientID=P-4711-X"
     with home.database.transaction() as connection:
         audit.note(connection, home.clock(), What.QUERIED, "/dicom-web/studies", actor="anna", after=query)
-    for where in ("/api/v1/audit", "/admin/audit"):
+    for where in ("/api/v1/audit", "/admin/audit", "/api/v1/audit/export"):
         seen = [home.signed_in(name).get(where, params={"what": What.QUERIED}).text for name in ("anna", "carla")]
         assert ["Yamada" in text for text in seen] == [True, False]
         assert all("/dicom-web/studies" in text and "anna" in text for text in seen)
+
+
+def test_the_whole_trail_is_taken_away_as_a_table_that_no_spreadsheet_works_out(home: House) -> None:
+    with home.database.transaction() as connection:
+        for number in range(MOST + 1):
+            audit.note(connection, home.clock(), "job.retry", f"job {number}", actor="the auditor", reason='=1+1,"\n')
+    admin = home.signed_in("anna")
+    answer = admin.get("/api/v1/audit/export", params={"by": "the auditor"})
+    assert answer.headers["content-disposition"].startswith('attachment; filename="audit-')
+    rows = list(csv.DictReader(StringIO(answer.text)))
+    assert [row["object"] for row in rows] == [f"job {number}" for number in range(MOST, -1, -1)]
+    assert {row["reason"] for row in rows} == {"'=1+1,\"\n"}
+    assert len(list(csv.reader(StringIO(admin.get("/api/v1/audit/export").text)))) > len(rows) + 1
 
 
 def test_who_may_not_see_patients_finds_none_in_any_answer(home: House) -> None:

@@ -53,7 +53,7 @@ def test_a_destination_that_is_down_for_72_hours_gets_everything_when_it_is_back
         at.clock.advance(900)
     said = at.attempt(numbers[0])
     since = begin.astimezone()
-    assert said.startswith(f"waiting for PACS2 since {since:%Y-%m-%d %H:%M}, 8 queued, next try ")
+    assert said.startswith(f"waiting for PACS2 since {since:%Y-%m-%d %H:%M %Z}, 8 queued, next try ")
     assert {at.state(one) for one in numbers} == {"scheduled"}
     assert len(asked) < 72 * 6  # a probe now and then, not every job for ever
     pacs.down = False
@@ -226,7 +226,7 @@ def test_in_a_maintenance_window_it_is_left_alone(at: Site) -> None:
     number = at.job("pacs")
     said = at.attempt(number)
     assert said.startswith("waiting for pacs: maintenance until ")
-    assert said.endswith(f"{end:%H:%M}, 2 queued")
+    assert said.endswith(f"{end:%H:%M %Z}, 2 queued")
     assert pacs.taken == []
     at.clock.advance(2 * HOUR)
     assert at.attempt(number) == "delivered to pacs"

@@ -30,6 +30,10 @@ def site(pages: Pages) -> Iterator[httpx.Client]:
     async def events(request: Request) -> StreamingResponse:
         return pages.live.stream(request, lambda: "<p id='news'>new</p>")
 
+    @router.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("a fault of ours")
+
     web = Web(page_routes(pages, [router]), leaving=pages.live.stop)
     port = web.start("127.0.0.1", 0)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/admin", timeout=60, trust_env=False) as client:
@@ -53,3 +57,11 @@ def test_more_than_may_watch_a_page_are_told_so(site: httpx.Client, pages: Pages
     assert "watch already" in answer.text
     for _ in range(MOST):
         pages.live.leave()
+
+
+def test_a_page_that_breaks_says_so_in_the_frame_of_the_others_and_names_no_fault(site: httpx.Client) -> None:
+    answer = site.get("/broken")
+    assert answer.status_code == 500
+    assert "This went wrong" in answer.text
+    assert "Go to the search" in answer.text
+    assert "a fault of ours" not in answer.text

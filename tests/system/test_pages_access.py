@@ -86,6 +86,33 @@ def test_a_token_is_shown_once(home: House, browser: Browser) -> None:
         visit.demand_quiet()
 
 
+def test_what_was_typed_stays_when_the_session_is_over_and_is_sent_after_signing_in_again(
+    home: House, browser: Browser
+) -> None:
+    home.add("anna", Role.ADMIN)
+    home.add("zoe", Role.ADMIN)
+    with Visitor(browser, home.url).window() as visit:
+        sign_in(visit, "anna", "/admin/users")
+        page = visit.page
+        page.get_by_role("button", name="Add a user").first.click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Name", exact=True).fill("bernd")
+        dialog.get_by_label("Password").fill(PASSWORD)
+        visit.page.context.clear_cookies()
+        dialog.get_by_role("button", name="Add a user").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("Your session is over")
+        for name, said in (("zoe", "zoe is signed in in this browser now"), ("anna", "")):
+            tab = page.context.new_page()
+            sign_in(Visit(tab, home.url), name)
+            tab.close()
+            dialog.get_by_role("button", name="Add a user").click()
+            if said:
+                expect(dialog.get_by_role("alert")).to_contain_text(said)
+                page.context.clear_cookies()
+        expect(page.get_by_role("row", name="bernd")).to_be_visible()
+        visit.demand_quiet()
+
+
 @pytest.mark.parametrize(("width", "dark"), [(WIDE, False), (NARROW, True)])
 def test_anybody_can_use_these_pages_and_what_others_wrote_stays_text(
     home: House, browser: Browser, width: int, dark: bool

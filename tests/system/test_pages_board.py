@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,20 @@ def test_earlier_results_of_the_patient_lead_to_their_jobs(node: Shown, visitor:
         visit.demand_quiet()
 
 
+def test_a_job_leads_to_its_series_its_study_its_destinations_and_its_rule(node: Shown, visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
+        way = page.get_by_role("navigation", name="Where this page is").get_by_role("link")
+        expect(way).to_have_text(["Trace", "Study", "T1 PHANTOM"])
+        for link, where in (
+            (way.nth(2), r"/admin/series\?uid="),
+            (page.get_by_role("region", name="Deliveries").get_by_role("link").first, "/admin/places/destination/out"),
+            (page.get_by_role("region", name="What made it").get_by_role("link").nth(1), "/admin/rules/"),
+        ):
+            expect(link).to_have_attribute("href", re.compile(where))
+        expect(page.get_by_role("region", name="What happened")).to_contain_text("delivered to out")
+
+
 def test_a_report_and_a_segmentation_are_read_in_words(node: Shown, visitor: Visitor) -> None:
     with visitor.window() as visit:
         page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
@@ -164,7 +179,7 @@ def test_who_may_only_look_has_no_buttons_and_sees_no_patient(node: Shown, brows
         page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
         expect(page.get_by_role("main")).not_to_contain_text("山田")
         expect(page.get_by_role("main")).to_contain_text("Images are shown to accounts that may see patients")
-        expect(page.get_by_role("button", name="Send again")).to_have_count(0)
+        expect(page.get_by_role("button", name="Send…")).to_have_count(0)
         assert "P7" not in page.content()
         for address in (f"/admin/jobs/{node.jobs[-1]}/objects/SEG", f"/admin/jobs/{node.jobs[-1]}/objects/SR"):
             visit.open(address)
@@ -183,21 +198,21 @@ def test_results_are_sent_elsewhere_a_job_is_canceled_with_a_reason_and_tried_ag
 ) -> None:
     with visitor.window() as visit:
         page = visit.open(f"/admin/jobs/{node.jobs[1]}")
-        page.get_by_role("button", name="Send again").click()
+        page.get_by_role("button", name="Send…").click()
         asked = page.get_by_role("dialog")
         asked.get_by_label("archive").check()
         asked.get_by_label("Reason").fill("the archive was down")
-        asked.get_by_role("button", name="Send again").click()
+        asked.get_by_role("button", name="Send", exact=True).click()
         expect(page.get_by_text("On its way.")).to_be_visible()
         page.wait_for_load_state()
         expect(page.get_by_role("region", name="Deliveries")).to_contain_text("archive")
-        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Cancel…").click()
         asked.get_by_label("Reason").fill("not wanted")
-        asked.get_by_role("button", name="Cancel").click()
+        asked.get_by_role("button", name="Cancel the job").click()
         expect(page.get_by_text("Canceled.")).to_be_visible()
         page.wait_for_load_state()
         expect(page.locator("header .lead")).to_contain_text("not wanted")
-        page.get_by_role("button", name="Try again").click()
+        page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("It is tried again.")).to_be_visible()
         expect(page.locator("header .badge")).to_have_text("Scheduled")
         visit.demand_quiet()

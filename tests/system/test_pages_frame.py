@@ -54,3 +54,12 @@ def test_a_narrow_window_has_its_navigation_behind_a_button(visitor: Visitor) ->
         page.keyboard.press("Escape")
         expect(page.get_by_role("button", name="Menu")).to_be_focused()
         expect(page.get_by_role("link", name="Inbox")).to_be_hidden()
+
+
+def test_below_each_page_stands_in_which_zone_its_times_are(visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open("/admin/")
+        expect(page.get_by_text("Times on this page are in Asia/Tokyo (UTC+09:00).")).to_be_visible()
+    with visitor.window(java_script_enabled=False) as visit:
+        page = visit.open("/admin/")
+        expect(page.get_by_text("Times on this page are in UTC.")).to_be_visible()

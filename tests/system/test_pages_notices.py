@@ -68,7 +68,15 @@ def test_it_fits_and_anybody_can_use_it(visitor: Visitor, width: int, dark: bool
 def test_somebody_says_that_he_knows_and_that_is_kept(visitor: Visitor) -> None:
     with visitor.window() as visit:
         page = visit.open("/admin/notices")
-        page.get_by_role("button", name="I know of notice").first.click()
+        page.get_by_role("button", name="I see to notice").first.click()
         expect(page.locator("main tbody").first.get_by_text("local")).to_have_count(1)
         page.get_by_role("button", name="Send a test message to chat").click()
         expect(page.get_by_text("127.0.0.1 cannot be reached")).to_be_visible()
+
+
+def test_each_leads_to_where_something_can_be_done_and_says_what(visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open("/admin/notices")
+        expect(page.get_by_text("Each says why: mend that and retry, or dismiss them.")).to_be_visible()
+        for said, where in (("3 jobs failed", "/admin/inbox"), ("its canary", "/admin/models/mri_core_head")):
+            expect(page.get_by_role("link", name=said)).to_have_attribute("href", where)

@@ -125,6 +125,25 @@ def test_a_job_is_tried_again_from_the_inbox_with_a_reason(visitor: Visitor, sit
     assert (line.history[-1].why, line.history[-1].actor) == ("the missing slice came", "local")
 
 
+def test_what_failed_says_what_to_do_and_leads_to_all_that_is_stuck_like_it(visitor: Visitor) -> None:
+    with visitor.window() as visit:
+        page = visit.open(of_series(OTHER))
+        expect(page.locator(".job-card")).to_contain_text("What to do now Read the reason, mend it, and retry.")
+        page.get_by_role("link", name="All that is stuck like this").click()
+        expect(page.get_by_role("checkbox", name="Choose dwi")).to_be_visible()
+        visit.demand_quiet()
+
+
+def test_a_uid_is_copied_with_one_click(visitor: Visitor) -> None:
+    uid = str(HEAD[0].SeriesInstanceUID)
+    with visitor.window(permissions=["clipboard-read", "clipboard-write"]) as visit:
+        page = visit.open(of_series(HEAD))
+        page.get_by_role("button", name=f"Copy {uid}").click()
+        expect(page.locator("#said")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == uid
+        visit.demand_quiet()
+
+
 def test_all_of_a_cause_is_dismissed_at_once(visitor: Visitor, site: tuple[Bench, str]) -> None:
     bench, _ = site
     with visitor.window() as visit:

@@ -111,6 +111,7 @@ class JobLine:
     supersedes: int | None = None
     made: tuple[Made, ...] = ()
     sent: tuple[Sent, ...] = ()
+    cause: str | None = None  # core.causes: why it waits for a person; None: it does not
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ class SeriesLine:
     look_at: datetime | None = None  # when it is judged next; None: it does not wait
     associations: tuple[Association, ...] = ()
     decisions: tuple[Decided, ...] = ()  # the oldest version first
+    cause: str | None = None  # core.causes: why it waits for a person; None: it does not
 
 
 def find(database: Database, text: str, limit: int = 50) -> list[SeriesLine]:
@@ -218,6 +220,7 @@ def _line(connection: Connection, uid: str) -> SeriesLine:
         look_at=row.look_at,
         associations=_associations(connection, uid),
         decisions=decisions,
+        cause=row.cause,
     )
 
 
@@ -293,5 +296,5 @@ def _job(connection: Connection, job_id: int) -> JobLine:
 
 _AS_THEY_ARE = (
     "rule_set_version", "priority", "attempts", "created_at", "started_at", "finished_at", "next_try_at",
-    "deadline_at", "supersedes",
+    "deadline_at", "supersedes", "cause",
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse
@@ -13,12 +14,13 @@ from node.adapters.database import findings as rows
 from node.core.access import Actor, Right
 from node.core.states import JOB_STEPS, JobState
 from node.errors import NoSuch
-from node.pipeline import findings, jobs
+from node.pipeline import findings, series
 from node.pipeline.findings import Trace
 from node.web.access import may
 from node.web.api.results import Findings
 from node.web.pages.charts import Chart, Value, over_time
 from node.web.pages.pages import Crumb, Pages
+from node.web.pages.timeline import timeline
 
 Reading = Annotated[Actor, Depends(may(Right.READ))]
 _Kind = Annotated[str, Path(max_length=8, pattern=r"^[A-Z-]+$")]
@@ -31,20 +33,33 @@ def job_pages(pages: Pages, about: Findings) -> APIRouter:
     @router.get("/jobs/{job_id}")
     def shown(request: Request, job_id: int, actor: Reading) -> HTMLResponse:
         what = _shown(pages, about, job_id, actor)
-        crumbs = [Crumb(pages.texts("job.trace"), "/admin/"), Crumb(pages.texts("job.title", number=job_id))]
+        crumbs = [*_way(pages, what["whose"]), Crumb(pages.texts("job.title", number=job_id))]
         return pages.page(request, "job/job.html", "trace", crumbs=crumbs, **what)
 
     @router.get("/jobs/{job_id}/objects/{kind}")
     def looked_into(request: Request, job_id: int, kind: _Kind, actor: Reading) -> HTMLResponse:
         found = findings.readable(about.database, about.archive, job_id, kind, hides_patients=not actor.sees_patients)
+        whose = rows.whose(about.database, job_id)
         crumbs = [
-            Crumb(pages.texts("job.trace"), "/admin/"),
+            *(_way(pages, whose) if whose else ()),
             Crumb(pages.texts("job.title", number=job_id), f"/admin/jobs/{job_id}"),
             Crumb(kind),
         ]
         return pages.page(request, "job/object.html", "trace", crumbs=crumbs, found=found, job_id=job_id)
 
     return router
+
+
+def _way(pages: Pages, whose: rows.Whose) -> tuple[Crumb, ...]:
+    """The way to a job: the search, its study, its series."""
+    return (
+        Crumb(pages.texts("job.trace"), "/admin/"),
+        Crumb(pages.texts("trace.study.title"), f"/admin/studies?{urlencode({'uid': whose.study_instance_uid})}"),
+        Crumb(
+            whose.series_description or pages.texts("trace.series.nameless"),
+            f"/admin/series?{urlencode({'uid': whose.series_instance_uid})}",
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -61,24 +76,26 @@ class Structure:
 
 def _shown(pages: Pages, about: Findings, job_id: int, actor: Actor) -> dict[str, Any]:
     """Raises NoSuch."""
-    story = jobs.show(about.database, job_id if 0 < job_id < 2**31 else 0)
-    whose = rows.whose(about.database, job_id)
+    whose = rows.whose(about.database, job_id) if 0 < job_id < 2**31 else None
     if whose is None:
-        raise NoSuch(f"there is no job {job_id}: see `mricore-node jobs list`")
+        raise NoSuch(pages.texts("job.missing", number=job_id))
+    line = series.show(about.database, whose.series_instance_uid)
+    job = next(one for one in line.jobs if one.id == job_id)
     picture = findings.picture(about.database, about.archive, job_id)
     traces = findings.earlier(about.database, job_id, hides_patients=not actor.sees_patients)
     objects = findings.objects(about.database, about.archive, job_id)
     return {
-        "job": story.job,
-        "history": [*reversed(story.history)],
+        "job": job,
+        "line": line,
+        "steps": [step for step in timeline(line) if step.job_id in (None, job_id)],
         "whose": whose,
         "picture": picture,
         "made_of": next((one.sha256[:12] for one in objects if one.kind in ("SEG", "LABELMAP")), ""),
-        "structures": _structures(pages, story.job.segments, picture, traces),
+        "structures": _structures(pages, job.segments, picture, traces),
         "compared": max((len(one.values) for one in traces), default=0) > 1,
         "provenance": findings.provenance(about.database, about.cards(), job_id),
         "objects": objects,
-        "steps": JOB_STEPS[JobState(story.job.state)],
+        "next_states": JOB_STEPS[JobState(job.state)],
         "destinations": about.destinations(),
     }
 

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse
 
 from node.core.access import Actor, Right
+from node.core.notices import Alarm, Kind
 from node.pipeline.notices.people import Notices
 from node.web.access import may
 from node.web.pages.pages import Pages
 
 _ON_A_PAGE = 50
 _LOOKS = {"info": "work", "warning": "hold", "critical": "bad"}
+# Where something can be done about it; models have a page each.
+_WHERE = {
+    Kind.RESIDUE: "/admin/drill",
+    Kind.WAITING: "/admin/board",
+    Kind.DESTINATION: "/admin/places",
+    Kind.DISK: "/admin/board",
+    Kind.CERTIFICATE: "/admin/board",
+    Kind.SERVER: "/admin/board",
+    Kind.REPLICA: "/admin/board",
+    Kind.FAILED: "/admin/inbox",
+    Kind.HELD: "/admin/inbox",
+    Kind.SOURCE: "/admin/places",
+    Kind.RULE: "/admin/rules",
+}
 
 
 def notices_pages(pages: Pages, notices: Notices) -> APIRouter:
@@ -37,6 +53,12 @@ def notices_pages(pages: Pages, notices: Notices) -> APIRouter:
             unknown=notices.unreachable(),
             sent=notices.sent(),
             looks=_LOOKS,
+            where=_where,
         )
 
     return router
+
+
+def _where(alarm: Alarm) -> str:
+    """The page where something can be done about it."""
+    return f"/admin/models/{quote(alarm.name, safe='')}" if alarm.kind is Kind.MODEL else _WHERE[alarm.kind]

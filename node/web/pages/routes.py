@@ -37,7 +37,12 @@ def page_routes(pages: Pages, routers: Sequence[APIRouter]) -> list[BaseRoute]:
             return pages.refusal(request, fault.status_code, said)
         return pages.refusal(request, 422, pages.texts("base.refusal.address"))
 
+    async def broke(request: Request, _fault: Exception) -> Response:
+        """The server writes the fault itself into its log."""
+        return pages.refusal(request, 500, pages.texts("base.refusal.broken"))
+
     app.add_exception_handler(NodeError, refused)
+    app.add_exception_handler(Exception, broke)
     app.add_exception_handler(AnyHTTPException, wrong)
     app.add_exception_handler(RequestValidationError, wrong)
     app.add_api_route("/static/{digest}/{name:path}", pages.static.serve, include_in_schema=False)

@@ -29,12 +29,13 @@ class Step:
     job_id: int | None = None
     decided: Decided | None = None  # what the rules said
     after: str = ""  # how long after the step before
+    folded: tuple[Step, ...] = ()  # tries between that ended like this one, the oldest first
 
 
 def timeline(line: SeriesLine) -> tuple[Step, ...]:
     """The steps in their order; what happened at one moment in the order in which it must have."""
     found = sorted(_steps(line), key=lambda step: (step.at, _rank(step.kind)))
-    return tuple(_timed(found))
+    return tuple(_timed(_folded(found)))
 
 
 _RANKS = ("received_", "series_", "reprocessed", "job_asked", "started", "sent", "job_", "made_room", "removed")
@@ -61,7 +62,22 @@ def _is_over(job: JobLine) -> bool:
     return job.state not in (JobState.SCHEDULED, JobState.IN_PROGRESS)
 
 
-def _timed(steps: list[Step]) -> Iterator[Step]:
+_TRIES = frozenset({"job_waits", "sent_waiting"})
+_FEW = 4  # tries in a row that are all shown
+
+
+def _folded(steps: list[Step]) -> Iterator[Step]:
+    """Where one job was tried again and again, the first try and the last, which holds those between."""
+    for (_, is_try), same in groupby(steps, lambda step: (step.job_id, step.kind in _TRIES)):
+        some = list(same)
+        if is_try and len(some) > _FEW:
+            yield some[0]
+            yield Step(**{**vars(some[-1]), "folded": tuple(some[1:-1])})
+        else:
+            yield from some
+
+
+def _timed(steps: Iterator[Step]) -> Iterator[Step]:
     before: datetime | None = None
     for step in steps:
         gap = step.at - before if before else timedelta(0)

@@ -34,6 +34,10 @@
     into[last] = value;
   }
 
+  function got(body, name) {
+    return name.split(".").reduce((at, step) => at?.[step], body);
+  }
+
   function read(field) {
     const text = field.value;
     switch (field.dataset.type) {
@@ -50,7 +54,7 @@
     for (const field of form.elements) {
       if (!field.name || field.disabled || field.type === "submit" || field.type === "button") continue;
       if (field.dataset.type === "list") {
-        const sofar = field.name in body ? body[field.name] : [];
+        const sofar = got(body, field.name) ?? [];
         if (field.tagName === "SELECT") sofar.push(...[...field.selectedOptions].map((one) => one.value));
         else if (field.checked) sofar.push(field.dataset.number === undefined ? field.value : Number(field.value));
         put(body, field.name, sofar);
@@ -69,7 +73,20 @@
     return problem?.detail || problem?.title || texts.textFailed;
   }
 
-  async function call(method, address, body) {
+  // Somebody signed in anew in another tab: the token of the new session, if it is still the same person.
+  async function renewed() {
+    const answer = await fetch("/api/v1/session", { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    if (!answer.ok) return false;
+    const me = await answer.json();
+    const token = document.querySelector('meta[name="csrf"]');
+    if (!token || !me.csrf || me.csrf === token.content) return false;
+    const mine = document.querySelector('meta[name="actor"]').content;
+    if (me.name !== mine) throw new Error(texts.textOther.replace("{name}", me.name));
+    token.content = me.csrf;
+    return true;
+  }
+
+  async function call(method, address, body, again = true) {
     const headers = { Accept: "application/json", "X-CSRF-Token": csrf() };
     const sent = method === "GET" || body === undefined ? undefined : JSON.stringify(body);
     if (sent !== undefined) headers["Content-Type"] = "application/json";
@@ -81,15 +98,25 @@
     }
     const text = await answer.text();
     const json = (answer.headers.get("content-type") ?? "").includes("json") && text ? JSON.parse(text) : null;
+    if (answer.status === 401 && csrf()) throw Object.assign(new Error(texts.textSignedOut), { status: 401, problem: json });
+    if (answer.status === 403 && again && method !== "GET" && await renewed()) return call(method, address, body, false);
     if (!answer.ok) throw Object.assign(new Error(sentence(json)), { status: answer.status, problem: json });
     return json;
   }
 
-  function problemOf(form, text) {
-    const place = form.querySelector("[data-problem]");
-    if (!place) return text && say(text, "bad");
+  function problemOf(form, text, signedOut = false) {
+    let place = form.querySelector("[data-problem]");
+    if (!place) {
+      if (!text) return;
+      say(text, "bad");
+      place = document.querySelector("#problems > .note");
+    }
     place.textContent = text;
     place.hidden = !text;
+    if (!signedOut) return;
+    const link = Object.assign(document.createElement("a"), { href: "/admin/sign-in?next=/admin/account", target: "_blank" });
+    link.textContent = texts.textSignIn;
+    place.append(" ", link);
   }
 
   async function send(form, submitter) {
@@ -116,7 +143,7 @@
         follow(then === "answer" ? answer.address : then, submitter?.dataset.done ?? form.dataset.done);
       }
     } catch (fault) {
-      problemOf(form, fault.message);
+      problemOf(form, fault.message, fault.status === 401 && Boolean(csrf()));
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((one) => { one.disabled = false; });

@@ -63,4 +63,10 @@
   });
 
   show();
+
+  // In a narrow window the causes stand above: who chose one is led to what is stuck for it.
+  const narrow = matchMedia("(max-width: 60rem)").matches;
+  if (narrow && !scrollY && new URLSearchParams(location.search).has("cause")) {
+    document.querySelector(".detail")?.scrollIntoView();
+  }
 })();

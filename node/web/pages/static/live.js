@@ -31,6 +31,7 @@
       if (shown.length || (focus && focus.matches("textarea, select, input:not([type=checkbox])"))) continue;
       last.set(fresh.id, fresh.outerHTML);
       const mark = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.name && `[name="${CSS.escape(focus.name)}"][value="${CSS.escape(focus.value)}"]`);
+      const like = focus && !mark && ((one) => one.textContent === focus.textContent && one.getAttribute("href") === focus.getAttribute("href"));
       const scrolls = [there, ...there.querySelectorAll("[data-scrolls]")].map((one) => one.scrollTop);
       there.replaceWith(document.adoptNode(fresh));
       for (const box of fresh.querySelectorAll("input[type=checkbox]")) {
@@ -38,7 +39,8 @@
       }
       for (const one of fresh.querySelectorAll("details[id]")) if (open.has(one.id)) one.open = true;
       [fresh, ...fresh.querySelectorAll("[data-scrolls]")].forEach((one, at) => { one.scrollTop = scrolls[at] ?? 0; });
-      if (mark) fresh.querySelector(mark)?.focus({ preventScroll: true });
+      const again = mark ? fresh.querySelector(mark) : like && [...fresh.querySelectorAll(focus.tagName)].find(like);
+      again?.focus({ preventScroll: true });
       window.times?.all(fresh);
       fresh.dispatchEvent(new CustomEvent("live:swap", { bubbles: true }));
     }
@@ -49,10 +51,10 @@
     tell(true);
   }
 
-  function tell(well) {
+  function tell(well, ended = false) {
     const time = new Date(heard).toLocaleTimeString("sv-SE");
     for (const place of document.querySelectorAll("[data-live-status]")) {
-      const text = well ? texts.textLive : texts.textStale.replace("{time}", time);
+      const text = well ? texts.textLive : (ended ? texts.textEnded : texts.textStale).replace("{time}", time);
       if (place.textContent !== text) place.textContent = text;
       place.classList.toggle("stale", !well);
     }
@@ -70,7 +72,10 @@
       source.addEventListener("fault", () => tell(false));
       source.addEventListener("error", () => {
         tell(false);
-        if (source?.readyState === EventSource.CLOSED) again = setTimeout(open, RETRY_MS);
+        if (source?.readyState !== EventSource.CLOSED) return;
+        again = setTimeout(open, RETRY_MS);
+        // It does not say why it was refused.
+        fetch("/api/v1/session").then((answer) => answer.status === 401 && tell(false, true), () => {});
       });
     };
     // A browser opens few connections to one host: a page that nobody sees keeps none.
@@ -84,11 +89,11 @@
       if (document.hidden) return;
       try {
         const answer = await fetch(element.dataset.refresh, { credentials: "same-origin", headers: { "X-Part": "1" } });
-        if (!answer.ok) throw new Error(String(answer.status));
+        if (!answer.ok) throw Object.assign(new Error(), { status: answer.status });
         swap(await answer.text());
         fresh();
-      } catch {
-        tell(false);
+      } catch (fault) {
+        tell(false, fault.status === 401);
       }
     };
     setInterval(once, every);

@@ -32,7 +32,17 @@
   }
 
   const all = (within) => within.querySelectorAll("time[datetime]").forEach(write);
+  // Which zone that is stands below each page, on paper as well.
+  function zone() {
+    const name = new Intl.DateTimeFormat("en", { timeZoneName: "longOffset" });
+    const offset = name.formatToParts(new Date()).find((part) => part.type === "timeZoneName").value.replace("GMT", "UTC");
+    const named = name.resolvedOptions().timeZone;
+    const text = named && named !== offset ? `${named} (${offset})` : offset;
+    for (const place of document.querySelectorAll("[data-zone]")) place.textContent = place.dataset.zone.replace("{zone}", text);
+  }
+
   window.times = { all };
+  zone();
   all(document);
   setInterval(() => document.hidden || all(document), 15000);
   document.addEventListener("visibilitychange", () => document.hidden || all(document));
