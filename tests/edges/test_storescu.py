@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
 from node.adapters.destinations.storescu import Peer, echo, read_file_head, send
 from node.core.part10 import Head
+from node.core.status import SUCCESS
 from node.errors import BadInstance, DestinationUnavailable
 from tests.edges.test_destinations import EXPLICIT, IMPLICIT, Pacs
 from tests.listening import listening
@@ -44,6 +46,20 @@ def test_the_peer_gets_the_bytes_of_the_file(files: list[tuple[Path, Head]], tmp
     with listening(tmp_path / "node") as node:
         list(send(Peer("MRICORE", "127.0.0.1", node.port, "SCU"), files))
         assert sorted(line.sha256 for line in node.receipts()) == sorted(encoded(ds).sha256 for ds in DATASETS)
+
+
+def test_an_instance_is_announced_as_its_data_set_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "copied.dcm"
+    uid = DATASETS[0].SOPInstanceUID
+    content = to_bytes(DATASETS[0])
+    path.write_bytes(
+        content.replace(uid.encode(), uid[:-1].encode() + (b"8" if uid[-1] == "9" else b"9"), 1)
+    )  # in file meta information
+    assert dcmread(path).file_meta.MediaStorageSOPInstanceUID != uid
+    with listening(tmp_path / "node") as node:
+        (answered,) = send(Peer("MRICORE", "127.0.0.1", node.port, "SCU"), [(path, read_file_head(path))])
+        assert answered.status == SUCCESS
+        assert [line.sop_instance_uid for line in node.receipts()] == [uid]
 
 
 def test_answers_come_in_the_order_of_the_files(files: list[tuple[Path, Head]]) -> None:

@@ -6,7 +6,7 @@ pynetdicom's own `send_c_store` decodes and encodes again; so messages go throug
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
 from node.adapters.association import NothingAcceptedError, RemoteAE, associated, negotiated
-from node.core.encoded import UNREADABLE
+from node.core.encoded import UNREADABLE, scan
 from node.core.part10 import Head, read_head
 from node.errors import BadInstance, DestinationUnavailable
 
@@ -45,12 +45,26 @@ class Answered:
 
 
 def read_file_head(path: Path) -> Head:
-    """File meta information of a file. Raises BadInstance when it is not a DICOM file."""
+    """File meta information of a file. Raises BadInstance when it is not a DICOM file.
+
+    A C-STORE names the instance as its data set does (PS3.7 9.1.1.1.4); in files that somebody changed or copied, file
+    meta information may still name another.
+    """
     try:
         with path.open("rb") as file:
-            return read_head(file.read(1 << 16))
+            start = file.read(1 << 16)
     except OSError as unreadable:
         raise BadInstance(f"cannot be read ({unreadable.strerror})") from unreadable
+    head = read_head(start)
+    try:
+        said = scan(start[head.data_set_at :], head.transfer_syntax_uid)
+    except BadInstance:
+        return head
+    return replace(
+        head,
+        sop_class_uid=said.sop_class_uid or head.sop_class_uid,
+        sop_instance_uid=said.sop_instance_uid or head.sop_instance_uid,
+    )
 
 
 def send(peer: Peer, files: Sequence[tuple[Path, Head]]) -> Iterator[Answered]:
