@@ -20,7 +20,7 @@ from pydicom import uid as uids
 from pydicom.uid import UID
 from pynetdicom import AllStoragePresentationContexts
 
-from node.app import Node
+from node.app.node import Node
 from node.cli import entry
 from node.config import Settings
 from node.core.procedure_step import SOP_CLASS_UID as PERFORMED_PROCEDURE_STEP

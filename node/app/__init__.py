@@ -9,12 +9,6 @@ archiving.py     the index of DICOMweb, who fills it and who asks it
 serving.py       HTTP
 store.py         where bytes lie
 destinations.py  what a [[destination]] becomes
+
+Nothing is imported here: who wants the clock need not wait for a whole node.
 """
-
-from node.app.clock import utc_now
-from node.app.destinations import build_destination
-from node.app.node import Node
-from node.app.roles import Role
-from node.app.store import build_store
-
-__all__ = ["Node", "Role", "build_destination", "build_store", "utc_now"]

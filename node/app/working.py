@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 
 import structlog
 
@@ -84,6 +85,7 @@ class Working:
 
     def start(self) -> None:
         """Raises BadConfiguration when Triton cannot be started."""
+        import_module("node.core.results.making")  # now, and not while the first job waits
         self._clerk.start()
         self.rules.keeper.start()
         if self._triton:

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from node.adapters.database import Database
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.cli import config_option
 from node.config import Settings, load
 from node.errors import Usage

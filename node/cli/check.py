@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from node.adapters.database import Database
-from node.app import utc_now
-from node.app.checking import all_parts
+from node.app.clock import utc_now
 from node.app.places import Places
 from node.cli import config_option, json_option
 from node.cli.lines import tell
@@ -33,6 +32,8 @@ def check(config: Path | None, as_json: bool, ledger: bool) -> None:
 
     Exit status 0 when nothing failed, 1 when something did, 2 when the configuration cannot be used.
     """
+    from node.app.checking import all_parts  # only here: it takes a second
+
     settings = load(config)
     database = Database(settings.database_url)
     seen: list[Seen] = []

@@ -36,7 +36,7 @@ def drill(
     from contextlib import suppress
 
     from node.adapters.database import Database
-    from node.app import utc_now
+    from node.app.clock import utc_now
     from node.app.drill.running import Drill
     from node.app.places import Places
     from node.config import load

@@ -9,7 +9,7 @@ import click
 from node.adapters.database import Database, pauses
 from node.adapters.database import processes as process_rows
 from node.adapters.database.job_list import Wanted
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.cli import config_option, json_option
 from node.cli.tables import likeness, moment, show, show_json
 from node.config import load

@@ -86,7 +86,7 @@ def test(name: str, config: Path | None) -> None:
 
 @contextmanager
 def _notices(config: Path | None) -> Iterator[Notices]:
-    from node.app import utc_now
+    from node.app.clock import utc_now
     from node.app.noticing import build_notices  # only here: it takes a second
 
     settings = load(config)

@@ -6,11 +6,14 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node.adapters.database import Database
-from node.app import utc_now
-from node.app.access import Doors
+from node.app.clock import utc_now
 from node.config import load
+
+if TYPE_CHECKING:
+    from node.app.access import Doors
 
 ACTOR = "command line"
 
@@ -23,6 +26,8 @@ def who() -> str:
 @contextmanager
 def doors(config: Path | None) -> Iterator[Doors]:
     """The users of a node's database."""
+    from node.app.access import Doors  # only here: it takes a second
+
     settings = load(config)
     database = Database(settings.database_url)
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from node.adapters.database import Database
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.cli import config_option
 from node.config import load
 from node.errors import Usage

@@ -61,7 +61,7 @@ def _kept(header: Dataset, settings: Settings) -> list[Path]:
     database.migrate()
     for uid in dict.fromkeys(_series(header)):
         if stored := instances(database, uid):
-            from node.app import build_store  # only here: it takes a second
+            from node.app.store import build_store  # only here: it takes a second
 
             files, _ = build_store(settings)
             return [files.path(one.path) for one in stored]

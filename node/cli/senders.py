@@ -85,7 +85,7 @@ def _may(one: Sender) -> str:
 @contextmanager
 def _opened(config: Path | None) -> Iterator[Senders]:
     from node.adapters.database import Database
-    from node.app import utc_now
+    from node.app.clock import utc_now
     from node.config import load
 
     database = Database(load(config).database_url)

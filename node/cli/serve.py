@@ -15,7 +15,7 @@ from node.adapters.database.access.accounts import exists_any
 from node.cli import config_option
 
 if TYPE_CHECKING:
-    from node.app import Node
+    from node.app.node import Node
 
 
 _LOOKS_EVERY_S = 0.5
@@ -41,7 +41,8 @@ def serve(config: Path | None, role: str) -> None:
     work      rules, completion, inference, delivery
     web       pages, REST, DICOMweb
     """
-    from node.app import Node, Role
+    from node.app.node import Node
+    from node.app.roles import Role
     from node.config import load
 
     node = Node(load(config), role=Role(role))

@@ -27,7 +27,7 @@ def support(config: Path | None, out: Path | None, log: Path | None) -> None:
     it is a ZIP file of texts.
     """
     from node.adapters.database import Database
-    from node.app import utc_now
+    from node.app.clock import utc_now
     from node.app.places import Places
     from node.app.support import build_bundle
     from node.config import load

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from node.adapters.database.access import tokens
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.cli import config_option, json_option
 from node.cli.opening import doors, who
 from node.cli.tables import moment, show, show_json

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from node.adapters.database import Database
 from node.adapters.database.deliveries import capabilities
-from node.core.results import DEFAULT, IN_PLACE, Form
+from node.core.forms import DEFAULT, IN_PLACE, Form
 
 _LABELMAP = "Label Map Segmentation"  # as the capability card names the class
 

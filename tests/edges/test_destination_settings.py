@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.app import build_destination
+from node.app.destinations import build_destination
 from node.config import Settings, load
 from node.errors import BadConfiguration
 

@@ -14,7 +14,7 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from node import __version__
-from node.app import Node
+from node.app.node import Node
 from node.config import Settings
 
 _STATEMENT = (Path(__file__).parents[2] / "docs" / "conformance-statement.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from pydicom import dcmread
 from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.storescu import Peer, read_file_head, send
 from node.adapters.destinations.stow import HttpServer, StowServer
-from node.app import Node
+from node.app.node import Node
 from node.config import Settings
 from node.pipeline.gate import Policy, Proof
 from node.scp.commitment_report import commitment_reports

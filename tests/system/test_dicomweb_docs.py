@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydicom.dataset import Dataset
 
-from node.app import Node
+from node.app.node import Node
 from node.config import Settings
 from node.scp.admission import Admission
 from tests.bench import until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.app import Node
+from node.app.node import Node
 from node.config import Settings
 
 _CHECKS = "not_a_server_error,status_code_conformance,response_schema_conformance"

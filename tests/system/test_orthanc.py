@@ -14,7 +14,7 @@ from pydicom import dcmread
 
 from node.adapters.database import trace
 from node.adapters.database.trace import SeriesLine
-from node.app import Node
+from node.app.node import Node
 from node.config import Settings
 from node.core.results import verify_files
 from node.core.states import OPEN_JOBS, SeriesState

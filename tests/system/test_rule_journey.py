@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from node.adapters.database import trace
 from node.adapters.destinations.storescu import Peer, read_file_head, send
-from node.app import Node
+from node.app.node import Node
 from node.config import Settings
 from node.core import phantom
 from node.core.results import to_bytes

@@ -6,14 +6,15 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from node.cli.demo.report import as_json, table
-from node.cli.demo.run import Run
-from node.cli.files import Found, find
 from node.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from node.cli.demo.run import Run
 
 _MARK = ".mricore-demo"  # a folder that this command made, and may empty
 
@@ -38,6 +39,10 @@ def demo(paths: tuple[Path, ...], once: bool, json_file: Path | None, data_dir: 
     mricore-node demo --once                       the phantom
     mricore-node demo --once --json out.json DIR   your own series
     """
+    from node.cli.demo.report import as_json, table
+    from node.cli.demo.run import Run  # only here: it takes seconds
+    from node.cli.files import Found, find
+
     console = Console(stderr=True, highlight=False)
     folder = data_dir or _fresh(Path("var/demo"))
     run = Run(folder, console)

@@ -13,7 +13,7 @@ from rich.console import Console
 from node.adapters.database import trace
 from node.adapters.database.trace import SeriesLine
 from node.adapters.destinations.storescu import Peer, read_file_head, send
-from node.app import Node
+from node.app.node import Node
 from node.cli.demo.pacs import AE_TITLE, Pacs
 from node.config import Settings
 from node.core.part10 import Head

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node.adapters.database import Database
-from node.app import utc_now
-from node.app.keeping import build_destinations
+from node.app.clock import utc_now
 from node.app.places import Places
 from node.config import load
 from node.pipeline.destinations import Destinations
@@ -17,6 +16,8 @@ from node.pipeline.destinations import Destinations
 @contextmanager
 def opened(config: Path | None) -> Iterator[Destinations]:
     """The destinations of the settings and of their database."""
+    from node.app.keeping import build_destinations  # only here: it takes a second
+
     settings = load(config)
     database = Database(settings.database_url)
     try:

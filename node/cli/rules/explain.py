@@ -75,7 +75,7 @@ def _paths(series: str, settings: Settings, versions: Versions) -> list[Path]:
     stored = rows.instances(versions.database, series)
     if not stored:
         raise Usage(f"--series {series}: neither a path nor a series that this node keeps")
-    from node.app import build_store  # only here: it takes a second
+    from node.app.store import build_store  # only here: it takes a second
 
     files, _ = build_store(settings)
     return [files.path(one.path) for one in stored]

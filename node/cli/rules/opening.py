@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from node.adapters.database import Database
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.app.places import with_places
 from node.cli.rules.check import mistakes_of
 from node.config import Settings, load

@@ -10,7 +10,7 @@ from node.adapters.database import proposals as proposal_rows
 from node.adapters.database.proposals import Proposal
 from node.adapters.database.rules import Publication
 from node.adapters.rule_files import read_rule_files
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.cli import config_option, json_option, tables
 from node.cli.rules.opening import author_option, base_option, opened, reason_option
 from node.pipeline.rule_sets.trials import Trials, foretold

@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from node.adapters.database import headers
 from node.adapters.rule_files import read_rule_files
-from node.app import utc_now
+from node.app.clock import utc_now
 from node.cli import config_option, json_option, tables
 from node.cli.rules.opening import author_option, opened
 from node.core.trial import Foretold

@@ -6,7 +6,7 @@
                          measured on the same voxels that the Segmentation holds
 
 Nothing here reads a clock or draws a random number: the same inputs give the same bytes in every process. highdicom
-is imported in this room only, which makes it the one slow import of the core.
+is imported in this room only, and with the first result: it takes a while.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from node.core.results.bits import segments_of
 from node.core.results.evaluation import Evaluation
 from node.core.results.files import to_bytes
 from node.core.results.labels import Labels, check_labels, check_probabilities
-from node.core.results.making import Findings, make
 from node.core.results.measurements import SegmentMeasurement, measure
 from node.core.results.moment import moment_of
 from node.core.results.origin import Origin, Predecessor
@@ -97,6 +96,8 @@ def encode(
     Raises NotProcessable where no legal result can refer to these sources, ModelFailed where labels or probabilities
     are not what the card promises, ValueError for an evaluation of a segment that the card does not have.
     """
+    from node.core.results.making import Findings, make  # only here: most processes make no results
+
     labels = check_labels(volume, labels, origin.card)
     if probabilities is not None:
         probabilities = check_probabilities(volume, probabilities, origin.card)
