@@ -24,6 +24,7 @@ from node.errors import DestinationRefused, DestinationUnavailable
 from node.pipeline.delivery import Delivering
 from node.pipeline.gate import Policy
 from tests.clock import Clock
+from tests.databases import migrated
 from tests.synthetic import Grid, mr_series, to_bytes
 from tests.waiting import arrival
 
@@ -130,8 +131,7 @@ class Site:
 
 @contextmanager
 def site(folder: Path, url: str = "") -> Iterator[Site]:
-    database = Database(url or f"sqlite:///{folder / 'node.db'}")
-    database.migrate()
+    database = migrated(Database(url or f"sqlite:///{folder / 'node.db'}"))
     try:
         yield Site(database, folder / "results", Clock())
     finally:

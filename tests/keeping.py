@@ -17,6 +17,7 @@ from node.config import Settings
 from node.config.mistakes import check
 from node.web import Web, api_routes
 from tests.clock import Clock
+from tests.databases import migrated
 from tests.waiting import NOON
 
 
@@ -50,8 +51,7 @@ class Kept:
 @contextmanager
 def keeping(folder: Path, clock: Callable[[], Any] | None = None, **more: Any) -> Iterator[Kept]:
     settings = settings_of(folder, **more)
-    database = Database(settings.database_url)
-    database.migrate()
+    database = migrated(Database(settings.database_url))
     places = Places(settings, database)
     web = Web(api_routes(build_places_routers(places, database, clock or Clock(NOON))))
     port = web.start("127.0.0.1", 0)

@@ -26,6 +26,7 @@ from node.scp.admission import Caller, Refusal
 from node.scp.contexts import Service
 from node.scp.server import Limits
 from node.scp.tls import Certificates
+from tests.databases import migrated
 from tests.synthetic import MR_IMAGE_STORAGE
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -64,8 +65,7 @@ def listening(
     database: Database | None = None,
 ) -> Iterator[Listening]:
     """Listen on 127.0.0.1 until the block ends."""
-    database = database or Database(f"sqlite:///{folder / 'node.db'}")
-    database.migrate()
+    database = migrated(database or Database(f"sqlite:///{folder / 'node.db'}"))
     files = Files(folder / "instances", 0)
     reception = Reception(database, files, now, chain="TEST")
     noted: list[tuple[Caller, Refusal | None]] = []

@@ -28,6 +28,7 @@ from node.core.part10 import read_head
 from node.core.status import SUCCESS
 from node.pipeline.reception import Answer, Reception
 from tests.clock import Clock
+from tests.databases import migrated
 from tests.synthetic import Grid, mr_series, to_bytes, uid
 
 SENDER = Sender("dicom", "SCANNER", "MRICORE", "192.0.2.1", "association-1")
@@ -123,8 +124,7 @@ def open_store(
     url: str = "",
 ) -> Store:
     """A reception on what lies in the folder already, as after a start of the node."""
-    database = Database(url or f"sqlite:///{folder / 'node.db'}")
-    database.migrate()
+    database = migrated(Database(url or f"sqlite:///{folder / 'node.db'}"))
     files = Files(folder / "instances", low_watermark)
     told = clock or Clock()
     return Store(folder, database, files, told, Reception(database, files, told, chain=chain))

@@ -15,13 +15,14 @@ from node.core.dicom import Identity
 from node.core.jobs import Lane, NewJob, rank
 from node.core.ledger import Disposition, Receipt
 from node.core.states import JobState, SeriesState
+from tests.databases import migrated
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 def emptied(database: Database) -> Database:
     """Tables of this release, with nothing in them."""
-    database.migrate()
+    migrated(database)
     with database.transaction() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(delete(table))

@@ -20,6 +20,7 @@ from node.adapters.database.tables import instance, receipt
 from node.adapters.files import Files
 from node.pipeline.reception import Reception
 from node.web.dicomweb import store_routes
+from tests.databases import migrated
 
 
 def clock() -> datetime:
@@ -54,8 +55,7 @@ class Desk:
 @contextmanager
 def desk(folder: Path, low_watermark: int = 0) -> Iterator[Desk]:
     """Opens what is in the folder, as a node that starts again would."""
-    database = Database(f"sqlite:///{folder / 'node.db'}")
-    database.migrate()
+    database = migrated(Database(f"sqlite:///{folder / 'node.db'}"))
     files = Files(folder / "instances", low_watermark)
     reception = Reception(database, files, clock, chain="TEST")
     try:

@@ -23,6 +23,7 @@ from node.pipeline.checking import Looked, Part, look_at
 from tests.certificates import Authority
 from tests.clock import Clock
 from tests.command_line import mricore_node, settings_file
+from tests.databases import migrated
 from tests.keeping import keeping, settings_of
 from tests.listening import now
 from tests.orthanc import free_port
@@ -33,8 +34,7 @@ SLOW = frozenset({"triton", "models"})
 def seen(folder: Path, **more: object) -> dict[str, Seen]:
     """Every part but those that start a server."""
     settings = settings_of(folder, **more)
-    database = Database(settings.database_url)
-    database.migrate()
+    database = migrated(Database(settings.database_url))
     parts = [one for one in all_parts(Places(settings, database), database, now) if one.name not in SLOW]
     found = {one.part: one for one in look_at(parts)}
     database.close()

@@ -18,6 +18,7 @@ from node.core.jobs import Finding, MadeResult, NewJob
 from node.core.ledger import Disposition, Receipt
 from node.core.states import DeliveryState, JobState, SeriesState, Stage
 from node.errors import Usage
+from tests.databases import migrated
 from tests.postgresql import postgresql
 
 NOON = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)
@@ -35,8 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
-    opened.migrate()
+    opened = migrated(Database(url))
     yield opened
     opened.close()
 

@@ -26,6 +26,7 @@ from node.errors import DestinationUnavailable
 from node.pipeline.evidence import Evidence, SourceQueries, protocol_key
 from tests.bench import POLICY, on_bench
 from tests.clock import Clock
+from tests.databases import migrated
 from tests.synthetic import Grid, mr_series
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"  # Study Root Query/Retrieve Information Model – FIND
@@ -197,8 +198,7 @@ def images(protocol: str = "t1_mprage", name: str = "one") -> list[Facts]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    one = Database(f"sqlite:///{tmp_path / 'node.db'}")
-    one.migrate()
+    one = migrated(Database(f"sqlite:///{tmp_path / 'node.db'}"))
     yield one
     one.close()
 

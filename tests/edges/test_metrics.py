@@ -19,6 +19,7 @@ from node.core.jobs import MadeResult
 from node.core.states import JobState
 from node.pipeline.models import Models
 from node.web.metrics import Sources, exposition
+from tests.databases import migrated
 from tests.fakes import FakeModels
 from tests.triton_fixture import MODEL
 from tests.waiting import NOON, wait
@@ -28,9 +29,7 @@ Value = Callable[..., float | None]
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    opened = Database(f"sqlite:///{tmp_path / 'node.db'}")
-    opened.migrate()
-    return opened
+    return migrated(Database(f"sqlite:///{tmp_path / 'node.db'}"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from node.adapters.database.balance import balance
 from node.adapters.database.engine import applied, revisions
 from node.adapters.database.ledger import Ledger, broken_chains
 from node.adapters.database.tables import instance, job, metadata, receipt
-from node.app import Node
+from node.app.node import Node
 from node.config import load as load_settings
 from node.errors import BadConfiguration
 from tests.command_line import mricore_node, settings_file
@@ -77,7 +77,7 @@ def counts(database: Database) -> dict[str, int]:
 
 def test_what_is_kept_is_of_revisions_that_there_were_and_begins_with_the_first() -> None:
     assert [one for one in revisions() if one in REVISIONS] == REVISIONS
-    assert REVISIONS[:13] == revisions()[:13]
+    assert tuple(REVISIONS[:13]) == revisions()[:13]
 
 
 @pytest.mark.parametrize(("server", "revision"), _on_both(REVISIONS), indirect=["server"])

@@ -19,6 +19,7 @@ from node.app.places import Places
 from node.web import Web, api_routes
 from node.web.pages import Pages, page_routes
 from tests.browser import NARROW, WIDE, Visit, Visitor
+from tests.databases import migrated
 from tests.edges.test_destination_dicom import Pacs
 from tests.keeping import settings_of
 from tests.listening import now
@@ -30,8 +31,7 @@ CLASSES = ("1.2.840.10008.1.1", SR, "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.100
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'node.db'}")
-    opened.migrate()
+    opened = migrated(Database(f"sqlite:///{tmp_path / 'node.db'}"))
     yield opened
     opened.close()
 

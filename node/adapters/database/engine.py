@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -55,8 +56,10 @@ class Database:
         with self.transaction() as connection:
             if connection.dialect.name == "postgresql":  # replicas that start at once take turns
                 connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
-            demand_known(applied(connection))
-            upgrade(connection)
+            found = applied(connection)
+            demand_known(found)
+            if found != revisions()[-1]:
+                upgrade(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -106,9 +109,10 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
-def revisions() -> list[str]:
+@cache
+def revisions() -> tuple[str, ...]:
     """Every revision that this release knows, the oldest first."""
-    return [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    return tuple(one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
 
 
 def demand_known(revision: str) -> None:
