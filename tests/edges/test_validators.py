@@ -31,6 +31,8 @@ from tests.results import SHARED, card, origin, real_series, values_of, volume_o
 VALIDATE = SHARED.parent / "tools" / "validate" / "validate.py"
 VALIDATORS = Path(os.environ.get("VALIDATORS", Path.home() / ".cache" / "dicom-validators"))
 
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # a validator runs for seconds: what optimizes it takes half of them
+
 NO_SEG_OR_SR = {Form.OVERLAY, Form.GSPS, Form.PDF}  # validate.py takes what is no SEG for an SR
 FINDINGS, NOTHING = "both segments", "nothing"
 
@@ -188,6 +190,7 @@ def errors(name: str, results: Mapping[str, Dataset], folder: Path) -> list[str]
         path.write_bytes(to_bytes(ds))
     said = subprocess.run(
         [VALIDATORS / "bin" / "python", VALIDATE, "--src", SHARED / "mr" / name, *paths],
+        env={**os.environ, "JAVA_TOOL_OPTIONS": JAVA},
         capture_output=True,
         text=True,
         errors="replace",
