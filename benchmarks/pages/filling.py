@@ -82,7 +82,6 @@ def _write(connection: sqlite3.Connection, number: int) -> None:
     for statement in _STATEMENTS:
         connection.execute(statement if statement.startswith("INSERT") else f"{_EACH}\nINSERT INTO {statement}", told)
     connection.execute("COMMIT")
-    connection.execute("ANALYZE")
 
 
 def _of(n: int) -> tuple[str, str]:

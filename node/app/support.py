@@ -15,6 +15,8 @@ import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
+from functools import cache, partial
 from importlib.metadata import distributions
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +27,6 @@ from sqlalchemy import make_url
 
 from node import __version__
 from node.adapters.database import Database, support
-from node.adapters.database.balance import balance
 from node.adapters.headers import read_header
 from node.app.checking import all_parts
 from node.app.clock import Clock
@@ -35,6 +36,7 @@ from node.config import Settings
 from node.core.deidentify import replaced, technical, without, without_uids
 from node.errors import NodeError
 from node.logs import recent
+from node.pipeline.board.totals import Totals, count
 from node.pipeline.checking import look_at
 from node.web.metrics import Sources, exposition
 
@@ -61,14 +63,19 @@ def build_bundle(places: Places, database: Database, clock: Clock, *, starts: bo
     key = secrets.token_bytes(32)
     made: dict[str, str] = {"README.txt": _README.format(version=__version__, at=f"{clock():%Y-%m-%d %H:%M:%S} UTC")}
     never = _identifying(database)
+    totals = cache(partial(count, database))
+
+    def counted() -> tuple[Totals, datetime]:
+        return totals(), clock()
+
     parts: Mapping[str, Callable[[], str]] = {
         "versions.json": lambda: _json(_versions()),
         "settings.json": lambda: _json(_settings(places.settings())),
         "check.json": lambda: _json([vars(one) for one in look_at(all_parts(places, database, clock, starts=starts))]),
-        "ledger.json": lambda: _json(asdict(balance(database))),
+        "ledger.json": lambda: _json(asdict(totals().balance)),
         "jobs.json": lambda: _json(support.latest_jobs(database, _JOBS)),
         "headers.json": lambda: _json(_headers(places.file, database, key)),
-        "metrics.txt": lambda: exposition(Sources(database, build_store(places.file)[0], None)).decode(),
+        "metrics.txt": lambda: exposition(Sources(database, build_store(places.file)[0], None, counted)).decode(),
         "log.txt": lambda: _log(log),
         "triton.txt": lambda: _tails(places.file.node.data_dir / "triton"),
     }

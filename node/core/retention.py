@@ -47,6 +47,12 @@ def is_settled(one: Stored) -> bool:
     return one.state is SeriesState.ROUTED and not _SETTLES.isdisjoint(one.jobs) and DONE_JOBS.issuperset(one.jobs)
 
 
+def least_age(room: Room) -> timedelta | None:
+    """How long ago a series was settled at least, whose bytes may go now. None: none may."""
+    ages = [] if room.keep is None else [room.keep]
+    return min([*ages, AT_LEAST] if room.missing else ages, default=None)
+
+
 def to_remove(stored: Iterable[Stored], room: Room, now: datetime) -> Sequence[Stored]:
     """The series whose bytes may go now, the longest settled first: those kept for long enough, and as many more as
     are missing."""

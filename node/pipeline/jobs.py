@@ -9,21 +9,13 @@ from datetime import datetime
 
 from node.adapters.database import Database, job_list, pauses, trace
 from node.adapters.database import jobs as rows
-from node.adapters.database.job_list import Entry, Wanted
+from node.adapters.database.job_list import Page, Wanted
 from node.adapters.database.pauses import Pause
 from node.core.states import JobState
 from node.errors import NoSuch, NotProcessable, Usage
 
 MOST = 500  # jobs on a page
 KINDS = (pauses.MODEL, pauses.DESTINATION)
-
-
-@dataclass(frozen=True)
-class Page:
-    """Jobs, newest first."""
-
-    jobs: Sequence[Entry]
-    before: int | None  # where the next page begins; None: this was the last
 
 
 @dataclass(frozen=True)
@@ -39,8 +31,7 @@ def list_jobs(database: Database, wanted: Wanted, before: int | None = None, mos
     """A page of jobs; `before` is what the page before told. Raises Usage."""
     if not 1 <= most <= MOST:
         raise Usage(f"limit: a page has 1 to {MOST} jobs")
-    found = job_list.page(database, wanted, before, most + 1)
-    return Page(found[:most], found[most - 1].id if len(found) > most else None)
+    return job_list.page(database, wanted, before, most)
 
 
 def show(database: Database, job_id: int) -> Story:

@@ -19,7 +19,7 @@ from node.adapters.database import retention as rows
 from node.adapters.files import Files
 from node.adapters.leftovers import clock_of, old_files
 from node.adapters.objects import ResultFiles
-from node.core.retention import Room, Stored, to_remove
+from node.core.retention import Room, Stored, least_age, to_remove
 from node.errors import NodeError
 
 _log = structlog.get_logger(__name__)
@@ -45,8 +45,10 @@ class Retention:
 
     def remove_settled(self) -> int:
         """Remove the bytes of a few series that may go now; of how many. Raises StoreUnavailable."""
-        stored = rows.oldest(self.database, _SERIES_AT_ONCE)
-        chosen = to_remove(stored, Room(self.keep, self._missing()), self.clock())
+        now, room = self.clock(), Room(self.keep, self._missing())
+        if (least := least_age(room)) is None:
+            return 0
+        chosen = to_remove(rows.oldest(self.database, _SERIES_AT_ONCE, now - least), room, now)
         return sum(self._remove(one) for one in chosen)
 
     def sweep(self) -> Iterator[int]:

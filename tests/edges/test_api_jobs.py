@@ -85,7 +85,7 @@ def test_every_database_chooses_the_same(url: str) -> None:
         Wanted(priority="stat"),
         Wanted(JobState.SCHEDULED, text="a.9"),
     ):
-        assert [one.series_instance_uid for one in job_list.page(database, wanted, None, 9)] == ["a"]
+        assert [one.series_instance_uid for one in job_list.page(database, wanted, None, 9).jobs] == ["a"]
     database.close()
 
 

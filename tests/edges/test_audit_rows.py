@@ -82,7 +82,7 @@ def test_pages_go_from_the_newest_to_the_oldest_and_may_be_of_one_person(databas
 
 def test_what_people_do_with_jobs_leaves_a_line_and_what_the_node_does_leaves_none(database: Database) -> None:
     wait(database, "a")
-    (job,) = job_list.page(database, Wanted(), None, 9)
+    (job,) = job_list.page(database, Wanted(), None, 9).jobs
     assert jobs.finish(database, job.id, JobState.CANCELED, "not needed", NOON, actor="anna")
     assert jobs.retry(database, job.id, "worker", NOON)
     assert pauses.pause(database, "model", "head", "bernd", NOON)

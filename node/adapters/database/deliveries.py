@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select, delete, func, select, update
+from sqlalchemy import Connection, Insert, Select, delete, func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.adapters.database.delivery_tables import breaker, capability, promise
@@ -17,6 +17,10 @@ from node.core.breaker import CLOSED, Breaker
 from node.core.states import OPEN_JOBS, DeliveryState, JobState
 
 ASKED, COMMITTED, FAILED = "asked", "committed", "failed"
+# As the index of those that wait has it: a value beside the statement would not be seen to be it.
+_IS_WAITING = delivery.c.state == literal_column(f"'{DeliveryState.WAITING}'")
+# Not along the index of states: what waits is few, also where many jobs are open.
+_IS_OPEN = func.coalesce(job.c.state, "").in_(OPEN_JOBS)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def all_queued(database: Database) -> dict[str, tuple[int, datetime]]:
         select(delivery.c.destination, func.count().label("number"), func.min(job.c.created_at).label("oldest"))
         .join(result, delivery.c.result_id == result.c.id)
         .join(job, result.c.job_id == job.c.id)
-        .where(delivery.c.state == DeliveryState.WAITING, job.c.state.in_(OPEN_JOBS))
+        .where(_IS_WAITING, _IS_OPEN)
         .group_by(delivery.c.destination)
     )
     with database.reading() as connection:
@@ -157,16 +161,12 @@ def _counted() -> Select[Any]:
         .select_from(delivery)
         .join(result, delivery.c.result_id == result.c.id)
         .join(job, result.c.job_id == job.c.id)
-        .where(delivery.c.state == DeliveryState.WAITING, job.c.state.in_(OPEN_JOBS))
+        .where(_IS_WAITING, _IS_OPEN)
     )
 
 
 def _make_due(connection: Connection, of: Any, now: datetime) -> None:
-    waiting = (
-        select(result.c.job_id)
-        .join(delivery, delivery.c.result_id == result.c.id)
-        .where(of, delivery.c.state == DeliveryState.WAITING)
-    )
+    waiting = select(result.c.job_id).join(delivery, delivery.c.result_id == result.c.id).where(of, _IS_WAITING)
     connection.execute(
         update(job).where(job.c.id.in_(waiting), job.c.state == JobState.SCHEDULED).values(next_try_at=now)
     )

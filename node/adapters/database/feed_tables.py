@@ -14,6 +14,7 @@ feed = Table(
     Column("mark", Text, nullable=False),  # what that change was: another one at its place means another archive
     Column("fault", Text, nullable=False),  # why it does not get on at present; "" while it does
     Column("at", Moment, nullable=False),  # of the last step of position or fault
+    Column("missed", Integer, nullable=False, default=0, server_default="0"),  # instances that it could not get
 )
 
 missed = Table(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from node.adapters.database.engine import Database
 from node.adapters.database.feed_tables import feed, missed
@@ -52,20 +53,25 @@ def note_fault(database: Database, name: str, fault: str, now: datetime) -> None
 
 def _keep(database: Database, name: str, values: dict[str, object]) -> None:
     with database.transaction() as connection:
-        changed = connection.execute(update(feed).where(feed.c.name == name).values(**values))
-        if not changed.rowcount:
-            connection.execute(insert(feed).values({"name": name, "position": 0, "mark": "", "fault": "", **values}))
+        _write(connection, name, values)
+
+
+def _write(connection: Connection, name: str, values: dict[str, Any]) -> None:
+    changed = connection.execute(update(feed).where(feed.c.name == name).values(**values))
+    if not changed.rowcount:
+        connection.execute(insert(feed).values({"name": name, "position": 0, "mark": "", "fault": "", **values}))
 
 
 def note_missed(database: Database, name: str, instance: str, reason: str, now: datetime) -> None:
     """The other archive has this instance and cannot give it."""
     with database.transaction() as connection:
         connection.execute(insert(missed).values(feed=name, at=now, instance=instance[:128], reason=reason))
+        before = connection.scalar(select(feed.c.missed).where(feed.c.name == name).with_for_update()) or 0
+        _write(connection, name, {"missed": before + 1, "at": now})
 
 
 def states(database: Database) -> list[FeedState]:
     """Every feed that ever ran, by name."""
     with database.reading() as connection:
-        lost = [row.feed for row in connection.execute(select(missed.c.feed))]
         rows = connection.execute(select(feed).order_by(feed.c.name)).all()
-    return [FeedState(row.name, Place(row.position, row.mark), row.fault, row.at, lost.count(row.name)) for row in rows]
+    return [FeedState(row.name, Place(row.position, row.mark), row.fault, row.at, row.missed) for row in rows]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, cast, func, select
 
 from node.adapters.database.engine import Database
 from node.adapters.database.finding import of
 from node.adapters.database.tables import job
 from node.core.jobs import rank
 from node.core.states import JobState
+
+LOOKED_THROUGH = 50_000  # jobs, for one page
 
 
 @dataclass(frozen=True)
@@ -53,21 +55,37 @@ class Entry:
     overdue: bool
 
 
-def page(database: Database, wanted: Wanted, before: int | None, most: int) -> list[Entry]:
-    """The newest of these jobs that are older than the job `before`."""
+@dataclass(frozen=True)
+class Page:
+    """Jobs, newest first."""
+
+    jobs: Sequence[Entry]
+    before: int | None  # where the next page begins; None: this was the last
+
+
+def page(database: Database, wanted: Wanted, before: int | None, most: int) -> Page:
+    """The newest of these jobs that are older than the job `before`.
+
+    Where no index finds them a page may be short, or empty, because so many jobs were looked through for it.
+    """
     with database.reading() as connection:
-        chosen = select(job).where(*_conditions(connection, wanted)).order_by(job.c.id.desc()).limit(most)
+        chosen = select(job).where(*_conditions(connection, wanted)).order_by(job.c.id.desc()).limit(most + 1)
         if before is not None:
             chosen = chosen.where(job.c.id < before)
-        rows = connection.execute(chosen).mappings()
-        return [
-            Entry(
-                **{name: row[name] for name in _AS_THEY_ARE},
-                destinations=tuple(row["destinations"]),
-                overdue=bool(row["overdue"]),
-            )
-            for row in rows
-        ]
+        floor = 0
+        if wanted.destination is not None or wanted.priority is not None:
+            newest = (before - 1) if before is not None else connection.scalar(select(func.max(job.c.id))) or 0
+            floor = max(0, newest - LOOKED_THROUGH)
+            chosen = chosen.where(job.c.id > floor)
+        found = [_entry(row) for row in connection.execute(chosen).mappings()]
+    if len(found) > most:
+        return Page(found[:most], found[most - 1].id)
+    return Page(found, floor + 1 if floor else None)
+
+
+def _entry(row: RowMapping) -> Entry:
+    as_they_are = {name: row[name] for name in _AS_THEY_ARE}
+    return Entry(**as_they_are, destinations=tuple(row["destinations"]), overdue=bool(row["overdue"]))
 
 
 _AS_THEY_ARE = tuple(name for name in Entry.__dataclass_fields__ if name not in ("destinations", "overdue"))

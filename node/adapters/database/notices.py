@@ -65,7 +65,8 @@ def sighted(database: Database, sightings: Sequence[Sighting], now: datetime) ->
 def gather(database: Database, now: datetime) -> int:
     """Put what rules said, and nobody was told, under their causes; how many notices that was."""
     with database.transaction() as connection:
-        wanted = select(notice).where(notice.c.sent_at.is_(None), notice.c.alarm_id.is_(None))
+        nobodys = (notice.c.alarm_id.is_(None), notice.c.place.is_(None))
+        wanted = select(notice).where(notice.c.sent_at.is_(None), *nobodys)
         rows = connection.execute(wanted.order_by(notice.c.id).limit(_AT_ONCE)).all()
         for row in rows:
             found = _of_rule(connection, row, now)

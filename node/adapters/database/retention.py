@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, insert, literal_column, select, update
 
 from node.adapters.database import removals
 from node.adapters.database.engine import Database
@@ -17,9 +17,11 @@ from node.core.ledger import Disposition
 from node.core.retention import DONE_JOBS, Stored, is_settled
 from node.core.states import OPEN_JOBS, JobState, SeriesState
 
+_MAY_BE_SETTLED = (SeriesState.ROUTED, SeriesState.FILTERED, SeriesState.DISMISSED)
 
-def oldest(database: Database, most: int) -> list[Stored]:
-    """Series that may be settled and whose bytes are there, the longest complete first."""
+
+def oldest(database: Database, most: int, before: datetime | None = None) -> list[Stored]:
+    """Series that may be settled and whose bytes are there, complete by a moment, the longest complete first."""
     unsettled = exists(
         select(job.c.id).where(job.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(DONE_JOBS))
     )
@@ -28,20 +30,15 @@ def oldest(database: Database, most: int) -> list[Stored]:
         .join(job, job.c.id == job_series.c.job_id)
         .where(job_series.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(DONE_JOBS))
     )
-    wanted = (
-        select(series)
-        .where(
-            series.c.removed_at.is_(None),
-            series.c.state.in_((SeriesState.ROUTED, SeriesState.FILTERED, SeriesState.DISMISSED)),
-            series.c.promised == 0,
-            ~unsettled,
-            ~needed,
-        )
-        .order_by(series.c.completed_at)
-        .limit(most)
-    )
+    # As the index of them has it: a value beside the statement would not be seen to be it.
+    may_go = (series.c.removed_at.is_(None), series.c.promised == literal_column("0"), ~unsettled, ~needed)
+    wanted = select(series).where(*may_go).order_by(series.c.completed_at).limit(most)
+    if before is not None:
+        wanted = wanted.where(series.c.completed_at <= before)
     with database.reading() as connection:
-        return stored(connection, connection.execute(wanted).all())
+        found = [row for state in _MAY_BE_SETTLED for row in connection.execute(wanted.where(series.c.state == state))]
+        found.sort(key=lambda row: row.completed_at or row.last_at)
+        return stored(connection, found[:most])
 
 
 def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple[list[str], list[str]] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from node.adapters.database.tables import UID, Moment, metadata
 
@@ -31,6 +31,12 @@ notice = Table(
     Index(None, "series_instance_uid"),
     Index(None, "sent_at"),
     Index(None, "alarm_id", "place"),
+    Index(
+        "ix_notice_untold",
+        *("alarm_id", "place"),
+        sqlite_where=text("sent_at IS NULL"),
+        postgresql_where=text("sent_at IS NULL"),
+    ),
 )
 
 ready = Table(

@@ -132,4 +132,6 @@ shadow_decision = Table(
     Column("differs", Integer, nullable=False),  # 0 or 1
     Column("decided", JSON, nullable=False),
     Column("would", JSON, nullable=False),
+    Index(None, "shadow", "differs", "at"),
+    Index(None, "at"),
 )

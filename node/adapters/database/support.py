@@ -44,7 +44,11 @@ def latest_jobs(database: Database, most: int) -> list[dict[str, object]]:
 def latest_series(database: Database, most: int) -> list[SeriesSample]:
     """The newest series, those that something is wrong with among them."""
     wrong = select(job.c.series_instance_uid).where(job.c.state.in_(("failed", "not_processable", "held")))
-    latest = select(series.c.series_instance_uid).order_by(series.c.last_at.desc()).limit(most)
+    latest = (
+        select(series.c.series_instance_uid)
+        .order_by(series.c.first_at.desc(), series.c.series_instance_uid.desc())
+        .limit(most)
+    )
     with database.reading() as connection:
         uids = [*connection.scalars(wrong.order_by(job.c.id.desc()).limit(most)), *connection.scalars(latest)]
         return [one for uid in dict.fromkeys(uids) if (one := _sample(connection, uid))][: 2 * most]

@@ -140,12 +140,17 @@ series = Table(
     Column("removed_at", Moment),  # when its bytes went; null again when a late instance came
     Column("promised", Integer, nullable=False, default=0, server_default="0"),  # 1: by storage commitment
     Column("cause", String(40)),  # core.causes: why it waits for a person; null: it does not
-    Index(None, "removed_at", "completed_at"),
     Index(None, "first_at", "series_instance_uid"),  # the newest first, a page at a time: of all, and of these
     Index(None, "study_instance_uid", "first_at", "series_instance_uid"),
     Index(None, "patient_id", "first_at", "series_instance_uid"),
     Index(None, "accession_number", "first_at", "series_instance_uid"),
     Index(None, "state", "look_at"),
+    Index(  # those whose bytes may go next
+        "ix_series_removable",
+        *("state", "completed_at"),
+        sqlite_where=text("removed_at IS NULL AND promised = 0"),
+        postgresql_where=text("removed_at IS NULL AND promised = 0"),
+    ),
     Index(
         None,
         *("cause", "first_at", "series_instance_uid"),
@@ -232,6 +237,7 @@ job = Table(
         postgresql_where=text("deadline_at IS NOT NULL"),
     ),
     Index(None, "model", "id"),  # the newest ones of a model
+    Index(None, "state", "id"),  # and of a state
     Index(
         None,
         *("cause", "id"),
@@ -269,6 +275,7 @@ result = Table(
     Column("size", BigInteger, nullable=False),
     Column("removed_at", Moment),  # when its bytes went; the row stays
     UniqueConstraint("job_id", "kind"),
+    Index(None, "path"),
     Index(None, "sop_instance_uid"),
     Index(None, "series_instance_uid"),
 )
@@ -284,6 +291,12 @@ delivery = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("at", Moment),  # of the last attempt
     UniqueConstraint("result_id", "destination"),
+    Index(
+        "ix_delivery_waiting",
+        *("destination", "result_id"),
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
 )
 
 sender = Table(

@@ -22,7 +22,7 @@ _Text = Annotated[str | None, Query(max_length=256)]
 
 
 class Page(BaseModel):
-    """Jobs, newest first. `before` asks for the next page; null: this was the last."""
+    """Jobs, newest first. `before` asks for the next page, null: this was the last. A page may be short of `limit`."""
 
     jobs: list[Entry]
     before: int | None
