@@ -62,9 +62,11 @@ def read_head(start: bytes) -> Head:
     if start[128:132] != b"DICM":
         raise BadInstance("not a DICOM file: the DICM prefix is missing (PS3.10 7.1)")
     found: dict[int, str] = {}
-    at = 132
+    at, ends_at, last = 132, 0, -1
     try:
         while at < min(len(start), _MAX_META_BYTES) and start[at : at + 2] == b"\x02\x00":
+            if at == ends_at and not _goes_on(start[at + 2 : at + 6], last):
+                break
             element, vr, length = struct.unpack_from("<H2sH", start, at + 2)
             value_at = at + 8
             if vr in _LONG_VRS:
@@ -72,9 +74,19 @@ def read_head(start: bytes) -> Head:
                 value_at += 4
             if vr == b"UI":
                 found[element] = start[value_at : value_at + length].decode("ascii", "replace").strip("\0 ")
-            at = value_at + length
+            at, last = value_at + length, element
+            if element == 0:
+                ends_at = at + int.from_bytes(start[value_at:at], "little")
     except struct.error as cut:
         raise BadInstance("the file ends within its file meta information") from cut
     if not found.get(0x0010):
         raise BadInstance("file meta information has no Transfer Syntax UID (PS3.10 7.1)")
     return Head(found.get(0x0002, ""), found.get(0x0003, ""), found[0x0010], at)
+
+
+def _goes_on(coming: bytes, last: int) -> bool:
+    """Whether file meta information goes on where its group length says that it ends: that length is often wrong.
+
+    But a data set may begin with these bytes too: a deflated one, or one that means harm.
+    """
+    return len(coming) == 4 and int.from_bytes(coming[:2], "little") > last and coming[2:].isalpha()

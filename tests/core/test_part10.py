@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydicom import dcmread
 
@@ -19,6 +19,8 @@ ONE = encoded(mr_series(Grid(slices=1, rows=8, columns=8))[0])
 
 
 @given(uids, uids, uids, st.binary(max_size=40))
+@example("1.2", "1.2.3", "1.2.4", b"\2\0")
+@example("1.2", "1.2.3", "1.2.4", b"\2\0\x10\0UI\x04\x001.9\0\x08\0")  # another Transfer Syntax UID
 def test_what_was_written_is_read_and_the_data_set_begins_behind_it(
     sop_class: str, instance: str, syntax: str, data_set: bytes
 ) -> None:
@@ -33,6 +35,13 @@ def test_pydicom_reads_a_file_that_begins_so() -> None:
     assert ds.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
     assert ds.file_meta.FileMetaInformationVersion == b"\0\1"
     assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
+
+
+@pytest.mark.parametrize("wrong", [0, 30, 1 << 20])
+def test_a_group_length_that_is_wrong_does_not_matter(wrong: int) -> None:
+    head = file_head("1.2", "1.2.3", "1.2.840.10008.1.2.1")
+    content = head[:140] + wrong.to_bytes(4, "little") + head[144:] + ONE.data_set
+    assert read_head(content) == Head("1.2", "1.2.3", "1.2.840.10008.1.2.1", len(head))
 
 
 def test_the_group_length_counts_what_follows_it() -> None:
