@@ -53,6 +53,13 @@ def test_rows_that_went_into_a_chunk_count_as_before_and_none_twice(lately: Late
     assert counted(lately) == (1, 1), "what is older than seven days counts no more"
 
 
+def test_what_is_read_beforehand_is_counted_once(lately: Lately) -> None:
+    lately.begin()
+    lately.begin()
+    assert counted(lately) == (3, 2)
+    assert counted(lately) == (3, 2)
+
+
 def test_a_new_version_of_a_series_takes_the_place_of_the_old_one(lately: Lately, bench: Bench) -> None:
     assert counted(lately) == (3, 2)
     more = mr_series(Grid(slices=4), name="b", change={"SeriesDescription": "t2", "StudyInstanceUID": "1.2.1"})

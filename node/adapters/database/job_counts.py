@@ -25,16 +25,24 @@ class Unsettled:
     """The jobs of this moment that somebody or something still waits for."""
 
     jobs: Counts
-    oldest: Mapping[Lane, datetime]  # when the oldest scheduled one was created that waits for it
+    oldest: datetime | None  # when the oldest scheduled one was created
     overdue: int  # open ones whose deadline has passed
 
 
 def unsettled(database: Database) -> Unsettled:
     """Count what is not settled."""
     with database.reading() as connection:
-        return Unsettled(
-            _counted(connection, UNSETTLED), _oldest(connection), _late(connection, job.c.state.in_(OPEN_JOBS))
-        )
+        first = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).scalar_subquery()
+        oldest = connection.scalar(select(job.c.created_at).where(job.c.id == first))
+        return Unsettled(_counted(connection, UNSETTLED), oldest, _late(connection, job.c.state.in_(OPEN_JOBS)))
+
+
+def oldest_of_each(database: Database) -> Mapping[Lane, datetime]:
+    """When the oldest scheduled job of each lane was created: all that wait are looked through, in their index."""
+    firsts = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).group_by(job.c.lane)
+    with database.reading() as connection:
+        rows = connection.execute(select(job.c.lane, job.c.created_at).where(job.c.id.in_(firsts)))
+        return {Lane.read(row.lane): row.created_at for row in rows}
 
 
 def settled(database: Database) -> Counts:
@@ -57,12 +65,6 @@ def _counted(connection: Connection, states: Collection[JobState]) -> Counts:
     for state, _, rank, number in rows:
         found[str(state), priority_of(rank)] += int(number)
     return found
-
-
-def _oldest(connection: Connection) -> dict[Lane, datetime]:
-    firsts = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).group_by(job.c.lane)
-    rows = connection.execute(select(job.c.lane, job.c.created_at).where(job.c.id.in_(firsts)))
-    return {Lane.read(row.lane): row.created_at for row in rows}
 
 
 def _late(connection: Connection, such: ColumnElement[bool]) -> int:

@@ -98,9 +98,8 @@ class Board:
         for (state, _), number in [*found.jobs.items(), *(counted.settled.items() if counted else ())]:
             counts[state] += number
         bad = counts["failed"] + counts["not_processable"]
-        oldest = min(found.oldest.values(), default=None)
-        said = judge.jobs(bad, found.overdue, now - oldest if oldest else None)
-        return JobsItem("jobs", said.standing, said.sentence, said.cure, counts, found.overdue, oldest)
+        said = judge.jobs(bad, found.overdue, now - found.oldest if found.oldest else None)
+        return JobsItem("jobs", said.standing, said.sentence, said.cure, counts, found.overdue, found.oldest)
 
     def _disk(self, now: datetime) -> DiskItem:
         room = self._site.room()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import structlog
 from pydicom.datadict import keyword_for_tag
 
 from node.adapters.database import Database, headers
@@ -27,6 +28,9 @@ from node.core.rules.mistakes import Wrong
 from node.core.rules.reading import Known
 from node.core.rules.subject import Readable
 from node.core.trial.answers import TRUE, UNKNOWN, Answers, Array, Table, keys_of
+from node.errors import NodeError
+
+_log = structlog.get_logger(__name__)
 
 DAYS = 7
 _CHUNKS_AT_MOST = 12  # of the newest: 50 000 series
@@ -73,6 +77,7 @@ class Lately:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database, self._clock = database, clock
         self._lock = threading.Lock()
+        self._begun = False
         self._loose = Growing()
         self._uids: list[str] = []
         self._studies: list[str] = []
@@ -84,6 +89,19 @@ class Lately:
         self._asking = threading.Lock()
         self._answers, self._asked = Answers(), 0  # what values answered is remembered for a while
         self._columns: OrderedDict[tuple[int, str], Column | None] = OrderedDict()
+
+    def begin(self) -> None:
+        """Somebody may ask soon: read in the background what is in no chunk yet, where nobody did since the start."""
+        if self._begun:
+            return
+        self._begun = True
+        threading.Thread(target=self._begin, name="rows of the last days", daemon=True).start()
+
+    def _begin(self) -> None:
+        try:
+            self.attributes()
+        except NodeError as fault:  # whoever asks reads them, or is told why not
+            _log.warning("series of the last days not read", reason=str(fault))
 
     def matching(self, rule_set: RuleSet, name: str, days: int = DAYS) -> Matching:
         """What the rule of that name matches. Rules that need several series are asked of each by itself."""

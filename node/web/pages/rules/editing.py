@@ -40,6 +40,7 @@ def add_editing(router: APIRouter, pages: Pages, room: Room) -> None:
 
     @router.get("/{name}")
     def editor(request: Request, name: str, actor: Reader) -> HTMLResponse:
+        room.suggesting.lately.begin()
         standing = room.drafts.standing(actor.name)
         files = standing.draft.files
         named = named_files(files)

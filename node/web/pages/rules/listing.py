@@ -42,6 +42,7 @@ def add_listing(router: APIRouter, pages: Pages, room: Room) -> None:
 
     @router.get("")
     def rules(request: Request, actor: Reader) -> HTMLResponse:
+        room.suggesting.lately.begin()
         standing = room.drafts.standing(actor.name)
         mistakes = room.check(standing.draft.files)
         return pages.page(
