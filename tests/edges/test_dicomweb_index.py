@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 
 from node.adapters.database import erasing, removals
 from node.adapters.database import tables as rows
@@ -175,6 +175,25 @@ def _make_result(served: ServedArchive, number: int, source: str, supersedes: in
             )
         )  # fmt: skip
     return str(ds.SeriesInstanceUID)
+
+
+def test_results_that_were_gone_before_they_were_looked_at_are_passed_once(served: ServedArchive) -> None:
+    served.keep(*mr_series(Grid(slices=1), name="long ago"))
+    _make_result(served, 900, "long ago", None)
+    served.catch_up()
+    gone = [
+        {
+            "job_id": 900, "kind": f"K{number}", "sop_class_uid": "1.2", "path": f"{number}.dcm", "sha256": "",
+            "size": 1, "series_instance_uid": "2.25.9", "sop_instance_uid": f"2.25.9{number}", "removed_at": served.store.clock(),
+        }
+        for number in range(500)
+    ]  # fmt: skip
+    with served.store.database.transaction() as connection:
+        connection.execute(insert(result), gone)
+        last = connection.scalar(select(func.max(result.c.id)))
+    served.catch_up()
+    assert filling.followed(served.index)["results"] == last
+    assert len(followed.results(served.store.database, last or 0, 64)[1]) <= 1
 
 
 def test_results_are_found_beside_their_source_and_superseded_ones_only_by_name(served: ServedArchive) -> None:

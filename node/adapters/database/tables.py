@@ -240,6 +240,12 @@ job = Table(
     Index(None, "state", "id"),  # and of a state
     Index(
         None,
+        "supersedes",
+        sqlite_where=text("supersedes IS NOT NULL"),
+        postgresql_where=text("supersedes IS NOT NULL"),
+    ),
+    Index(
+        None,
         *("cause", "id"),
         sqlite_where=text("cause IS NOT NULL"),
         postgresql_where=text("cause IS NOT NULL"),

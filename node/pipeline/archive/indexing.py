@@ -68,17 +68,19 @@ class Indexing:
         return last - after
 
     def _results(self, after: int, known: int, is_stopping: Callable[[], bool]) -> int:
-        waiting = followed.results(self.database, after, BATCH)
+        last, waiting = followed.results(self.database, after, BATCH)
         absent = filling.absent(self.index, [one.uids[1] for one in waiting])
-        new = [one for one in waiting if one.uids[1] in absent][:BATCH]
+        new = [one for one in waiting if one.uids[1] in absent]
+        if len(new) > BATCH:
+            new = new[:BATCH]
+            last = new[-1].number
         added = self._read(_RESULTS, new, is_stopping)
-        if not new or added is None:
+        if added is None or not (new or last > after):
             return 0
-        last = max(one.number for one in new)
         filling.add(self.index, _RESULTS, last, added, known)
         filling.supersede(self.index, followed.superseded(self.database, [one.job_id for one in new]))
         # One whose file is lost stays among those that are looked at again: it is no work left to do.
-        return len(new) if added or last > after else 0
+        return max(len(new), last - after) if added or last > after else 0
 
     def _removed(self, seen: Mapping[str, int], known: int) -> int:
         """What has no bytes any more is not found any more."""

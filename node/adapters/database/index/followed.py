@@ -85,13 +85,12 @@ def receipts(
     ]
 
 
-def results(database: Database, after: int, limit: int) -> list[Waiting]:
-    """Results that the node made, some of them seen before."""
-    there = result.c.removed_at.is_(None), result.c.id > after - _LOOK_BACK
-    wanted = select(result).where(*there).order_by(result.c.id).limit(limit + _LOOK_BACK)
+def results(database: Database, after: int, limit: int) -> tuple[int, list[Waiting]]:
+    """(number of the last one read, results that the node made and that are there), some of them seen before."""
+    wanted = select(result).where(result.c.id > after - _LOOK_BACK).order_by(result.c.id).limit(limit + _LOOK_BACK)
     with database.reading() as connection:
         rows = connection.execute(wanted).all()
-    return [
+    return rows[-1].id if rows else after, [
         Waiting(
             row.id,
             row.path,
@@ -101,6 +100,7 @@ def results(database: Database, after: int, limit: int) -> list[Waiting]:
             row.job_id,
         )
         for row in rows
+        if row.removed_at is None
     ]
 
 
@@ -144,11 +144,13 @@ def _gone(connection: Connection, came: ColumnElement[bool], made: ColumnElement
 def superseded(database: Database, jobs: Sequence[int]) -> set[str]:
     """Series of results that the results of these jobs replace, or that replace them."""
     old, new = result.alias("old"), result.alias("new")
-    wanted = (
+    replaced = (
         select(old.c.series_instance_uid)
         .join(job, job.c.supersedes == old.c.job_id)
         .join(new, new.c.job_id == job.c.id)
-        .where(job.c.id.in_(jobs) | old.c.job_id.in_(jobs), old.c.series_instance_uid != new.c.series_instance_uid)
+        .where(job.c.supersedes.is_not(None), old.c.series_instance_uid != new.c.series_instance_uid)
     )
-    with database.reading() as connection:
-        return set(connection.scalars(wanted))
+    with database.reading() as connection:  # one after the other: of both at once no index knows
+        return {
+            uid for mine in (job.c.id, job.c.supersedes) for uid in connection.scalars(replaced.where(mine.in_(jobs)))
+        }
