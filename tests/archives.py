@@ -68,7 +68,7 @@ def served_archive(folder: Path, url: str = "") -> Iterator[ServedArchive]:
         archive = Archive(index, imaging, path_of)
         indexing = Indexing(store.database, index, imaging, path_of, store.clock, "MRICORE")
         with (
-            _serving(dicomweb_routes(store.reception, 1 << 40, archive)) as port,
+            serving(dicomweb_routes(store.reception, 1 << 40, archive)) as port,
             httpx.Client(base_url=f"http://127.0.0.1:{port}/dicom-web/", timeout=60) as http,
         ):
             yield ServedArchive(store, results, index, indexing, archive, http)
@@ -77,7 +77,8 @@ def served_archive(folder: Path, url: str = "") -> Iterator[ServedArchive]:
 
 
 @contextmanager
-def _serving(routes: Sequence[object]) -> Iterator[int]:
+def serving(routes: Sequence[object]) -> Iterator[int]:
+    """Serves on a free port until the end of the block."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:  # as node/web/server does
         listening.bind(("127.0.0.1", 0))
         application = Starlette(routes=list(routes))  # type: ignore[arg-type]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.posting import posted_to
 
 
 @dataclass
@@ -48,26 +48,10 @@ def attributes(span: Span) -> dict[str, object]:
 def collector() -> Iterator[Collector]:
     found = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
-            if found.status == 200:
-                found.bodies.append(body)
-            self.send_response(found.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        if found.status == 200:
+            found.bodies.append(gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body)
+        return found.status, {}
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with posted_to(take) as found.port:
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

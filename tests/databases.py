@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from node.adapters.database import Database
 from tests.postgresql import postgresql
@@ -51,3 +52,41 @@ def database_url(kind: str, folder: Path) -> Iterator[str]:
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One a module: a test that counts makes its own database empty."""
     yield from database_url(request.param, tmp_path_factory.mktemp("database"))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A SQLite one, of the test alone."""
+    opened = migrated(Database(f"sqlite:///{tmp_path / 'node.db'}"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a PostgreSQL in which a test makes its own databases; "" for SQLite."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with postgresql() as found:
+        yield found
+
+
+@cache
+def _laid_out(server: str) -> str:
+    """The name of the database with tables that others on this server are copies of."""
+    database = Database(own_database(server, "laid_out"))
+    database.migrate()
+    database.close()
+    return "laid_out"
+
+
+def own_database(server: str, name: str, *, tables: bool = False) -> str:
+    """URL of a new database on a PostgreSQL, in the place of one of the name: empty, or with this release's tables."""
+    like = _laid_out(server) if tables else "template1"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {like}"))
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)

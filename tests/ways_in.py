@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
 from sqlalchemy import select
-from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from node.adapters.database import Database
@@ -20,6 +16,7 @@ from node.adapters.database.tables import instance, receipt
 from node.adapters.files import Files
 from node.pipeline.reception import Reception
 from node.web.dicomweb import store_routes
+from tests.archives import serving
 from tests.databases import migrated
 
 
@@ -68,13 +65,5 @@ def desk(folder: Path, low_watermark: int = 0) -> Iterator[Desk]:
 @contextmanager
 def dicomweb(opened: Desk, max_request: int = 1 << 40) -> Iterator[int]:
     """Serves DICOMweb below /dicom-web on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        application = Starlette(routes=[Mount("/dicom-web", routes=store_routes(opened.reception, max_request))])
-        server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            yield int(listening.getsockname()[1])
-        finally:
-            server.should_exit = True
-            thread.join(60)
+    with serving([Mount("/dicom-web", routes=store_routes(opened.reception, max_request))]) as port:
+        yield port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,19 +16,12 @@ from node.core.states import JobState
 from node.web import Web, api_routes
 from node.web.api.jobs import jobs_router
 from tests.clock import Clock
-from tests.databases import url
+from tests.databases import database, url
 from tests.waiting import NOON, emptied, wait
 
-__all__ = ["url"]
+__all__ = ["database", "url"]
 
 LATER = NOON + timedelta(hours=1)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = emptied(Database(f"sqlite:///{tmp_path / 'node.db'}"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

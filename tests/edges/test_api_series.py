@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,18 +19,14 @@ from node.web.api.inbox import inbox_router
 from node.web.api.series import series_router
 from tests.bench import Bench
 from tests.clock import Clock
+from tests.databases import database
 from tests.synthetic import Grid, mr_series
-from tests.waiting import NOON, emptied, wait
+from tests.waiting import NOON, wait
+
+__all__ = ["database"]
 
 LATER = NOON + timedelta(hours=1)
 WHY = {"reason": "asked for by phone"}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = emptied(Database(f"sqlite:///{tmp_path / 'node.db'}"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text, update
+from sqlalchemy import select, text, update
 
 from node.adapters.database import Database
 from node.adapters.database.balance import balance
@@ -26,10 +26,11 @@ from node.core.status import SUCCESS
 from node.errors import BadConfiguration, StoreUnavailable, Usage
 from node.pipeline.backup import Made, Origin, Restored, Target, make, prune, restore
 from node.pipeline.backup.manifest import digest_of
-from tests.databases import KINDS
-from tests.postgresql import postgresql
+from tests.databases import own_database, server
 from tests.receiving import Store, encoded, from_file, numbered, opened
 from tests.synthetic import Grid, mr_series
+
+__all__ = ["server"]
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -50,17 +51,11 @@ class Place:
     def backups(self) -> Path:
         return self.folder / "backups"
 
-    def url(self, name: str) -> str:
+    def url(self, name: str, *, tables: bool = False) -> str:
         if not self.server:
             return f"sqlite:///{self.folder / name / 'node.db'}"
         self.made += 1
-        fresh = f"{name}_{self.made}"
-        engine = create_engine(self.server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {fresh}"))
-            connection.execute(text(f"CREATE DATABASE {fresh}"))
-        engine.dispose()
-        return make_url(self.server).set(database=fresh).render_as_string(hide_password=False)
+        return own_database(self.server, f"{name}_{self.made}", tables=tables)
 
     def node(self, name: str) -> Path:
         folder = self.folder / name
@@ -85,15 +80,6 @@ class Place:
             database.close()
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def server(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield ""
-        return
-    with postgresql() as found:
-        yield found
-
-
 @pytest.fixture
 def place(server: str, tmp_path: Path) -> Place:
     return Place(tmp_path, server)
@@ -104,7 +90,7 @@ def store(place: Place) -> Iterator[Store]:
     folder = place.node("old")
     (folder / "rules" / "10-head.yaml").write_text("name: head\n")
     (folder / "models" / "head" / "card.yaml").write_text("name: head\n")
-    with opened(folder, url=place.url("old")) as there:
+    with opened(folder, url=place.url("old", tables=True)) as there:
         yield there
 
 

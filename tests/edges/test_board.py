@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
 
 import httpx
 import pytest
@@ -33,20 +32,13 @@ from node.web.access import Open
 from node.web.api.board import MOST, Watched, board_router
 from tests.bench import until
 from tests.clock import Clock
-from tests.databases import url
+from tests.databases import database, url
 from tests.waiting import NOON, arrival, emptied, wait
 
-__all__ = ["url"]
+__all__ = ["database", "url"]
 
 SOON = NOON + timedelta(minutes=2)
 REPORT = ModelReport("node", "head", "1", NOON, NOON, "", False, 1, True, 4, 0, 64, 0.02, 0.4)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = emptied(Database(f"sqlite:///{tmp_path / 'node.db'}"))
-    yield opened
-    opened.close()
 
 
 def site(database: Database, clock: Clock, policies: dict[str, Policy] | None = None) -> Site:
@@ -227,9 +219,9 @@ def test_a_node_that_stops_ends_the_stream_at_once(database: Database) -> None:
     with served(board(database)) as (client, _watched, web), client.stream("GET", "/board/events") as answer:
         lines = answer.iter_lines()
         first_event(lines)
-        begin = monotonic()
         web.stop()
-        assert monotonic() - begin < 4  # Web.stop gives a stream that goes on five seconds
+        for _ in lines:  # to its end: of a stream that goes on nothing more would come, and no end either
+            pass
 
 
 def test_more_than_may_watch_are_told_to_ask_now_and_then(database: Database) -> None:

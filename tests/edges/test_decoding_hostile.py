@@ -149,7 +149,7 @@ def test_a_decoder_that_hangs_is_ended_at_the_deadline(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(BadInstance, match="in time"):
             hasty.decode(*image(pipe, 32, 24))
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
     with Decoder() as patient:
         assert good(patient, tmp_path / "good").stored.shape == (2, 32, 24)
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from node.adapters.engine import Engine
 from node.adapters.engine.transact import Transact
 from tests.bench import until
-from tests.databases import url
+from tests.databases import own_database, url
 from tests.processes import end, line_with, python
 
 __all__ = ["url"]
@@ -53,12 +53,7 @@ def place(url: str, tmp_path: Path) -> str:
     """A database of the test's own."""
     if url.startswith("sqlite"):
         return f"sqlite:///{tmp_path / 'engine.db'}"
-    name = f"test_{abs(hash(str(tmp_path)))}"
-    server = create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    server.dispose()
-    return url.rsplit("/", 1)[0] + f"/{name}"
+    return own_database(url, f"test_{abs(hash(str(tmp_path)))}")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -29,12 +28,12 @@ from node.pipeline.cards import Look
 from node.web import Web, api_routes
 from node.web.api.models import models_router
 from tests.clock import Clock
-from tests.databases import url
+from tests.databases import database, url
 from tests.edges.test_board import REPORT
 from tests.fakes import CARD
 from tests.waiting import NOON, emptied, wait
 
-__all__ = ["url"]
+__all__ = ["database", "url"]
 
 LATER = NOON + timedelta(hours=1)
 RULES = {
@@ -42,13 +41,6 @@ RULES = {
     "10-head.yaml": f"name: head\ndescription: heads\nwhen: {{Modality: MR}}\nthen: [{{infer: {CARD.name}}}]\n",
     "20-other.yaml": "name: other\ndescription: others\nwhen: {Modality: CT}\nthen: [{hold: look}]\n",
 }
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = emptied(Database(f"sqlite:///{tmp_path / 'node.db'}"))
-    yield opened
-    opened.close()
 
 
 def in_use() -> RuleSet:

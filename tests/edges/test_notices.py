@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +36,8 @@ from node.pipeline.notices.watch import LIMITS, Beside, sightings
 from tests.certificates import Authority
 from tests.clock import Clock
 from tests.databases import url
+from tests.orthanc import free_port
+from tests.posting import Hook, hook_receiver
 from tests.waiting import emptied, wait
 
 __all__ = ["url"]
@@ -90,55 +89,6 @@ def mail_server(authority: Authority, port: int = 0) -> Iterator[tuple[Mail, Mai
         yield mail, MailServer("127.0.0.1", controller.port, "starttls", "node", "secret", 20, tls)
     finally:
         controller.stop()
-
-
-@dataclass
-class Hook:
-    """What a receiver of webhooks got, and what it answers."""
-
-    port: int = 0
-    got: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    status: int = 204
-    more: dict[str, str] = field(default_factory=dict)
-
-
-@contextmanager
-def hook_receiver() -> Iterator[Hook]:
-    hook = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            hook.bodies.append(body)
-            hook.headers.append(dict(self.headers))
-            if 200 <= hook.status < 300:
-                hook.got.append(json.loads(body))
-            self.send_response(hook.status)
-            for name, value in hook.more.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    hook.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield hook
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def snapshot(clock: Clock, **what: Any) -> Snapshot:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from tests.bench import until
 from tests.synthetic import Grid, mr_series, to_bytes
 from tests.ways_in import Desk, desk, dicomweb
 
@@ -231,15 +231,8 @@ def test_a_client_that_goes_away_leaves_nothing_of_the_unfinished_part(service: 
     head = "\r\n".join((*lines, f"Content-Length: {len(body)}", "", ""))
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
         connection.sendall(head.encode() + body[:-1000])
-    _wait(lambda: len(service.desk.stored()) == 1 and not list(service.desk.files.root.rglob("*.part")))
+    until(lambda: len(service.desk.stored()) == 1 and not list(service.desk.files.root.rglob("*.part")), "one is kept")
     assert set(service.desk.stored()) == {first.SOPInstanceUID}
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 def test_a_full_disk_is_answered_503_and_when_to_try_again(start: StartService) -> None:

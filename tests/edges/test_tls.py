@@ -155,4 +155,4 @@ def test_an_encrypted_key_is_an_error_and_not_a_question_at_the_terminal(tmp_pat
     began = time.monotonic()
     with pytest.raises(BadConfiguration), listening(tmp_path, certificates=Certificates(certificate, key)):
         pass
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # who is asked at a terminal waits for ever

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
-from sqlalchemy import create_engine, func, inspect, make_url, select, table, text
+from sqlalchemy import func, inspect, select, table, text
 
 from node.adapters.database import Database, trace
 from node.adapters.database.balance import balance
@@ -19,9 +19,11 @@ from node.app.node import Node
 from node.config import load as load_settings
 from node.errors import BadConfiguration
 from tests.command_line import mricore_node, settings_file
-from tests.postgresql import postgresql
+from tests.databases import own_database, server
 from tests.schemas import kept, load, load_into
 from tests.waiting import arrival
+
+__all__ = ["server"]
 
 REVISIONS = kept()
 _SOME = (REVISIONS[0], REVISIONS[len(REVISIONS) // 2], REVISIONS[-1])
@@ -36,16 +38,6 @@ def _on_both(revisions: Iterable[str]) -> list[ParameterSet]:
     ]
 
 
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of a PostgreSQL; "" for SQLite."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    with postgresql() as found:
-        yield found
-
-
 @pytest.fixture
 def old(server: str, tmp_path: Path, revision: str) -> Iterator[Database]:
     """A database as a release of the revision left it."""
@@ -53,19 +45,10 @@ def old(server: str, tmp_path: Path, revision: str) -> Iterator[Database]:
         load(revision, tmp_path / "node.db")
         database = Database(f"sqlite:///{tmp_path / 'node.db'}")
     else:
-        database = Database(_fresh(server, revision))
+        database = Database(own_database(server, f"of_{revision}"))
         load_into(database, revision, tmp_path)
     yield database
     database.close()
-
-
-def _fresh(server: str, revision: str) -> str:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS of_{revision}"))
-        connection.execute(text(f"CREATE DATABASE of_{revision}"))
-    engine.dispose()
-    return make_url(server).set(database=f"of_{revision}").render_as_string(hide_password=False)
 
 
 def counts(database: Database) -> dict[str, int]:

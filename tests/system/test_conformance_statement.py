@@ -14,8 +14,7 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from node import __version__
-from node.app.node import Node
-from node.config import Settings
+from tests.whole_node import whole_node
 
 _STATEMENT = (Path(__file__).parents[2] / "docs" / "conformance-statement.md").read_text(encoding="utf-8")
 _UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
@@ -38,23 +37,8 @@ SERVICES = [uid for _, uid, *_ in rows("contexts") if uid]
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A node with everything on that the statement calls an option."""
-    node = Node(
-        Settings.model_validate(
-            {
-                "node": {"data_dir": tmp_path_factory.mktemp("node")},
-                "dicom": {"host": "127.0.0.1", "port": 0, "accept": "any"},
-                "http": {"port": 0},
-                "storage": {"low_watermark": 0},
-                "triton": {"url": "grpc://127.0.0.1:9"},
-                "commitment": {"enabled": True},
-            }
-        )
-    )
-    node.start()
-    try:
+    with whole_node(tmp_path_factory.mktemp("node"), commitment={"enabled": True}) as node:
         yield node.dicom_port
-    finally:
-        node.stop()
 
 
 def accepted(

@@ -13,12 +13,11 @@ import httpx
 import pytest
 from pydicom.dataset import Dataset
 
-from node.app.node import Node
-from node.config import Settings
 from node.scp.admission import Admission
 from tests.bench import until
 from tests.listening import Listening, listening
 from tests.synthetic import Grid, mr_series, to_bytes
+from tests.whole_node import whole_node
 
 _DOCS = Path(__file__).parents[2] / "docs" / "dicomweb.md"
 _EXAMPLES = re.findall(r"```sh\n(curl [^\n]+)\n```", _DOCS.read_text())
@@ -40,22 +39,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (folder / "pacs").mkdir()
     with listening(folder / "pacs", admission=Admission("PACS2", True, [])) as pacs:
         destination = {"kind": "dicom", "ae_title": "PACS2", "host": "127.0.0.1", "port": pacs.port}
-        settings = Settings.model_validate(
-            {
-                "node": {"data_dir": folder / "data"},
-                "dicom": {"host": "127.0.0.1", "port": 0, "accept": "any"},
-                "http": {"port": 0},
-                "storage": {"low_watermark": 0},
-                "triton": {"url": "grpc://127.0.0.1:9"},
-                "destination": [{"name": "pacs", **destination}],
-            }
-        )
-        node = Node(settings)
-        node.start()
-        try:
+        with whole_node(folder, destination=[{"name": "pacs", **destination}]) as node:
             yield Running(f"http://127.0.0.1:{node.http_port}", node.dicom_port, pacs)
-        finally:
-            node.stop()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ from node.core.tracing import Whose
 from tests.bench import until
 from tests.collector import Collector, collector
 from tests.command_line import mricore_node, settings_file
-from tests.edges.test_notices import Hook, free_port, hook_receiver
+from tests.orthanc import free_port
+from tests.posting import Hook, hook_receiver
 from tests.processes import line_with, python
 
 WHO = {

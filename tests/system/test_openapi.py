@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.app.node import Node
-from node.config import Settings
+from tests.whole_node import whole_node
 
 _CHECKS = "not_a_server_error,status_code_conformance,response_schema_conformance"
 _RUN = [
@@ -23,22 +22,9 @@ _RUN = [
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A whole node on loopback without a user: whoever asks is its local administrator."""
     folder = tmp_path_factory.mktemp("node")
-    settings = Settings.model_validate(
-        {
-            "node": {"data_dir": folder / "data"},
-            "dicom": {"host": "127.0.0.1", "port": 0, "accept": "any"},
-            "http": {"port": 0},
-            "storage": {"low_watermark": 0},
-            "triton": {"url": "grpc://127.0.0.1:9"},
-            "destination": [{"name": "pacs", "kind": "folder", "path": str(folder / "out")}],
-        }
-    )
-    node = Node(settings)
-    node.start()
-    try:
+    destination = {"name": "pacs", "kind": "folder", "path": str(folder / "out")}
+    with whole_node(folder, destination=[destination]) as node:
         yield f"http://127.0.0.1:{node.http_port}/api/openapi.json"
-    finally:
-        node.stop()
 
 
 def demand_passed(address: str, folder: Path, *more: str) -> None:
