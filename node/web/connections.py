@@ -1,6 +1,7 @@
-"""HTTP connections: how many, how long a request may take to be asked, and how large its head may be.
+"""HTTP connections: how many, how long a request may take to be asked, how large its head and how slow its body may be.
 
-uvicorn bounds none of it: a client that never ends its head would be kept, and what it sends be held, for ever.
+uvicorn bounds none of it: a client that never ends its head or its body, or never reads its answer, would be kept, and
+what it sends be held, for ever.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ class Bounds:
 
     most_connections: int = 1000
     asked_within_s: float = 20.0  # a head must be whole
+    window_s: float = 30.0  # in which some of a body must come; two in a row without, and it is given up
+    window_bytes: int = 4096  # so that the slowest line still sends a gigabyte, and nobody a byte a minute
+    unread_s: float = 300.0  # in which an answer that waits must be read on
 
 
 USUAL = Bounds()
@@ -36,6 +40,10 @@ class Bounded(HttpToolsProtocol):
         self._unread = 0
         self._since = 0.0  # when it connected, or asked last
         self._giving_up: asyncio.TimerHandle | None = None
+        self._came = 0  # bytes of a body in this window
+        self._idle = 0  # windows in a row without enough of them
+        self._window: asyncio.TimerHandle | None = None
+        self._unheard: asyncio.TimerHandle | None = None
 
     @property
     def _asks(self) -> bool:
@@ -54,6 +62,8 @@ class Bounded(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
+        self._body_came()
+        self._heard()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -69,15 +79,27 @@ class Bounded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_came()
         self._unread, self._since = 0, self.loop.time()
+        self._expect_body()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
+        self._came += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._unread = 0
+        self._body_came()
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._unheard is None:
+            self._unheard = self.loop.call_later(self._bounds.unread_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._heard()
+        super().resume_writing()
 
     def _expect_head(self) -> None:
         if self._giving_up is None:
@@ -87,6 +109,30 @@ class Bounded(HttpToolsProtocol):
         if self._giving_up:
             self._giving_up.cancel()
             self._giving_up = None
+
+    def _expect_body(self) -> None:
+        self._came = self._idle = 0
+        self._body_came()
+        self._window = self.loop.call_later(self._bounds.window_s, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """Give up a body of which nothing comes, unless it is we who do not want it yet."""
+        wanted = not (self.flow.read_paused or self.cycle.body or self.cycle.waiting_for_100_continue)
+        self._idle = self._idle + 1 if wanted and self._came < self._bounds.window_bytes else 0
+        self._came = 0
+        self._window = self.loop.call_later(self._bounds.window_s, self._look_at_body)
+        if self._idle > 1:
+            self._end(_TOO_SLOW)
+
+    def _body_came(self) -> None:
+        if self._window:
+            self._window.cancel()
+            self._window = None
+
+    def _heard(self) -> None:
+        if self._unheard:
+            self._unheard.cancel()
+            self._unheard = None
 
     def _end(self, answer: bytes) -> None:
         if self._asks and not self.transport.is_closing():
