@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from argon2 import PasswordHasher
 from fastapi import APIRouter
 
-from node.adapters.database import Database
+from node.adapters.database import Database, audit
 from node.app.access import Doors, certificates_of
 from node.app.places import Places
 from node.app.serving import Shown, build_pages, build_routers, build_web
@@ -105,3 +106,37 @@ def _served(
             yield House(f"{scheme}://127.0.0.1:{port}", doors, store, clock, settings, web, clients)
     finally:
         web.stop()
+
+
+@pytest.fixture
+def home(store: Store, tmp_path: Path) -> Iterator[House]:
+    """Nobody lives there yet."""
+    with house(store, tmp_path) as built:
+        yield built
+
+
+@pytest.fixture
+def lived_in(home: House) -> House:
+    """With an administrator and a viewer who sees no patients."""
+    home.add("anna", Role.ADMIN)
+    home.add("bernd", Role.VIEWER, sees_patients=False)
+    return home
+
+
+def told(home: House, *what: str) -> list[tuple[str, str, str, bool]]:
+    """Lines of the audit trail, the oldest first."""
+    lines = [one.line for one in audit.after(home.database, 0, 1000)]
+    return [(one.what, one.actor, one.object, one.ok) for one in lines if not what or one.what in what]
+
+
+def sign_in(client: httpx.Client, name: str, password: str, **headers: str) -> httpx.Response:
+    return client.post("/api/v1/session", json={"name": name, "password": password}, headers=headers)
+
+
+def token_of(home: House, name: str, *scopes: str, **more: Any) -> dict[str, str]:
+    """The header that shows a new token of somebody."""
+    client = home.signed_in(name)
+    made = client.post("/api/v1/account/tokens", json={"name": "ci", "scopes": list(scopes), **more})
+    assert made.status_code == 201, made.text
+    assert made.json()["secret"].startswith("mricore_")
+    return {"Authorization": f"Bearer {made.json()['secret']}"}

@@ -16,10 +16,12 @@ from node.app.clock import Clock
 from node.config import Settings
 from node.core.access.addresses import is_loopback
 from node.core.access.secrets import Lifetime
+from node.core.rates import Rates
 from node.pipeline.access.hashing import Hashing
 from node.pipeline.access.identify import Identify
 from node.pipeline.access.oidc import Mapped, Oidc
 from node.pipeline.access.people import People
+from node.pipeline.access.reads import Reads
 from node.pipeline.access.signing_in import SigningIn
 from node.web.access import Access, guarded
 from node.web.access.guard import Guard
@@ -40,6 +42,7 @@ class Doors:
         self.people = People(database, clock, Hashing())
         self.signing_in = SigningIn(database, clock, self.people.hashing, self.people, self.lifetime)
         self.oidc = self._build_oidc()
+        self.reads = Reads(database, clock, settings.audit.keeps)
 
     @property
     def local(self) -> bool:
@@ -48,7 +51,7 @@ class Doors:
         return is_loopback(http.host) and not http.behind_proxy and not auth.oidc_issuer
 
     def layer(self) -> Access:
-        """What is put around everything."""
+        """What is put around everything: who asks, and how often he may."""
         http = self._settings.http
         networks = [ipaddress.ip_network(one, strict=False) for one in http.proxies] if http.behind_proxy else []
         guard = Guard(
@@ -60,7 +63,8 @@ class Doors:
             Proxies(networks),
             urlsplit(http.public_url).netloc.lower(),
         )
-        return guarded(guard)
+        rates = Rates(http.requests_per_second, http.burst) if http.requests_per_second else None
+        return guarded(guard, self.reads, rates)
 
     def routers(self) -> Sequence[APIRouter]:
         """What stands below /api/v1."""

@@ -11,7 +11,7 @@ from node.adapters.syslog import Collector
 from node.app.clock import Clock
 from node.config import Settings
 from node.core.audit import What
-from node.core.audit.messages import Source
+from node.core.audit.parts import Source
 from node.pipeline.access.export import Export
 from node.worker.auditor import Auditor
 

@@ -21,6 +21,7 @@ from node.adapters.objects import ResultFiles
 from node.app.clock import Clock
 from node.app.places import LiveMapping, Places
 from node.config import DestinationSettings, Settings
+from node.core.audit import Kept
 from node.core.forms import Form, forms_of
 from node.core.windows import Window
 from node.errors import BadConfiguration, DestinationUnavailable
@@ -41,6 +42,7 @@ def build_delivering(places: Places, database: Database, results: ResultFiles, c
         clock,
         policies=LiveMapping(places, lambda settings: {one.name: policy_of(one) for one in settings.destination}),
         groups={group.name: group.members for group in places.file.destination_group},
+        audits=Kept.DELIVERIES in places.file.audit.keeps,
     )
 
 

@@ -21,7 +21,7 @@ from node.app.archiving import Archiving
 from node.app.auditing import build_auditor, tell
 from node.app.clock import Clock, utc_now
 from node.app.destinations import build_delivering
-from node.app.noticing import build_notice_teller
+from node.app.noticing import build_notice_teller, build_notices
 from node.app.places import Places
 from node.app.receiving import Receiving
 from node.app.roles import Role
@@ -40,6 +40,7 @@ from node.pipeline.board.totals import Counted
 from node.pipeline.reception import Reception
 from node.web import Health, Web
 from node.worker import NoticeTeller, Watchdog
+from node.worker.trail_writer import TrailWriter
 
 _log = structlog.get_logger(__name__)
 
@@ -89,6 +90,7 @@ class Node:
         self._archiving = Archiving(settings, self.database, self.files, self.results, self._clock, role)
         self._totals = Counted(self.database, self._clock)
         self._auditor = build_auditor(settings, self.database, self._clock)
+        self._trail_writer = TrailWriter(self.doors.reads, self._clock)
         models = self._working.models if self._working else None
         self._board_teller = build_teller(settings, self.database, self.files, models, self._clock, role)
         self._receiving: Receiving | None = None
@@ -121,6 +123,7 @@ class Node:
         self._watchdog.arrive()
         self._watchdog.start()
         tell(self.database, self._clock, What.STARTED, settings.process_id)
+        self._trail_writer.start()
         if self._auditor:
             self._auditor.start()
         if self._bell:
@@ -128,13 +131,15 @@ class Node:
         if self.role.receives:
             wake = self._tell_of_series
             self._receiving = Receiving(
-                self._places, self.database, self.files, self._clock, self._delivering, wake, self._archiving.archive
-            )
+                self._places, self.database, self.files, self._clock, self._delivering, wake, self._archiving.archive,
+                self.doors.reads,
+            )  # fmt: skip
         reception = self._receiving.reception if self._receiving else None
         rules = build_rules_room(self._places, self.database, self._clock)
-        routers = build_routers(self._places, self.database, self._clock, rules) if self.role.shows else []
+        notices = build_notices(settings, self.database, self._clock) if self.role.shows else None
+        routers = build_routers(self._places, self.database, self._clock, rules, notices) if self.role.shows else []
         archive = self._archiving.archive if self.role.shows else None
-        shown, leave = build_pages(self._places, self.database, rules), _nothing
+        shown, leave = build_pages(self._places, self.database, rules, notices), _nothing
         if self.role.shows:
             showing = self._showing()
             routers, shown, leave = [*routers, *showing.routers()], showing.beside(shown), showing.leave
@@ -173,6 +178,7 @@ class Node:
         self._leave()
         if self._web:
             self._web.stop()
+        self._trail_writer.stop(_MOMENT_S)  # nobody reads any more
         if self._receiving:
             self._receiving.reception.close()
         if self._working:

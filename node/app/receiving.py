@@ -25,6 +25,7 @@ from node.app.places import LiveMapping, LiveSequence, Places
 from node.config import Settings, SourceSettings
 from node.errors import BadConfiguration
 from node.feeds import Feed, FolderSource, Follower, OrthancChanges, OrthancSource, WatchedFolder
+from node.pipeline.access.reads import Reads
 from node.pipeline.archive import Archive
 from node.pipeline.commitment import Commitments
 from node.pipeline.delivery import Delivering
@@ -57,12 +58,17 @@ class Receiving:
         delivering: Delivering,
         stored: Callable[[], None],
         archive: Archive | None = None,
+        reads: Reads | None = None,
     ) -> None:
-        """`stored` is called when something came that somebody may want to look at; `archive` is to be queried."""
+        """`stored` is called when something came that somebody may want to look at; `archive` is to be queried.
+
+        `reads` is told who did.
+        """
         settings = places.file
         self._places, self._settings = places, settings
         self._database, self._files, self._clock = database, files, clock
         self._delivering, self._stored, self._archive = delivering, stored, archive
+        self._reads = reads or Reads(database, clock)
         self.reception = Reception(
             database,
             files,
@@ -145,8 +151,10 @@ class Receiving:
         if self._archive:
             known = LiveMapping(self._places, _known).get
             services += [
-                query(self._archive, self._settings.node.ae_title), move(self._archive, known), get(self._archive),
-            ]  # fmt: skip
+                query(self._archive, self._settings.node.ae_title, self._reads),
+                move(self._archive, known, self._reads),
+                get(self._archive, self._reads),
+            ]
         return services
 
     def _alone(self, what: str) -> Callable[[], bool]:

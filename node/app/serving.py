@@ -18,10 +18,10 @@ from node.app.noticing import build_notices
 from node.app.places import LiveMapping, Places
 from node.app.rules import build_rules_room, build_rules_router
 from node.config import Settings
-from node.core.rates import Rates
 from node.pipeline.archive import Archive
 from node.pipeline.forms import Choice
 from node.pipeline.inbox import Inbox
+from node.pipeline.notices.people import Notices
 from node.pipeline.overlay import overlay
 from node.pipeline.reception import Reception
 from node.pipeline.rerouting import Rerouting
@@ -32,7 +32,6 @@ from node.web.api.job_actions import job_actions_router
 from node.web.api.jobs import jobs_router
 from node.web.api.notices import notices_router
 from node.web.api.series import series_router
-from node.web.limits import limited
 from node.web.pages import Pages, page_routes
 from node.web.pages.access import access_pages
 from node.web.pages.inbox import Box, inbox_pages
@@ -68,11 +67,8 @@ def build_web(
     pages = Pages(clock, settings.node.ae_title)
     if routers:
         mine = access_pages(pages, doors.signing_in, doors.oidc) if doors else ()
-        notices = notices_pages(pages, build_notices(settings, health.database, clock))
-        routes += page_routes(pages, [*shown(pages), notices, *mine])
+        routes += page_routes(pages, [*shown(pages), *mine])
     access = doors.layer() if doors else Open
-    if doors and settings.http.requests_per_second:
-        access = limited(access, Rates(settings.http.requests_per_second, settings.http.burst))
 
     def leaving() -> None:
         pages.live.stop()
@@ -81,8 +77,12 @@ def build_web(
     return Web(routes, access, leaving=leaving)
 
 
-def build_routers(places: Places, database: Database, clock: Clock, rules: Room | None = None) -> list[APIRouter]:
-    """What stands below /api/v1; one for each subject. `rules`: that the pages read too, so that it is held once."""
+def build_routers(
+    places: Places, database: Database, clock: Clock, rules: Room | None = None, notices: Notices | None = None
+) -> list[APIRouter]:
+    """What stands below /api/v1; one for each subject. `rules` and `notices`: that the pages read too, so that each
+    is held once.
+    """
     rerouting = Rerouting(
         database,
         lambda: places.settings().destination_names,
@@ -96,11 +96,11 @@ def build_routers(places: Places, database: Database, clock: Clock, rules: Room 
         inbox_router(Inbox(database, clock)),
         build_rules_router(places, rules or build_rules_room(places, database, clock)),
         *build_places_routers(places, database, clock),
-        notices_router(build_notices(places.file, database, clock)),
+        notices_router(notices or build_notices(places.file, database, clock)),
     ]
 
 
-def build_pages(places: Places, database: Database, rules: Room | None = None) -> Shown:
+def build_pages(places: Places, database: Database, rules: Room | None = None, notices: Notices | None = None) -> Shown:
     """What stands below /admin; one router for each subject."""
 
     def shown(pages: Pages) -> list[APIRouter]:
@@ -109,6 +109,7 @@ def build_pages(places: Places, database: Database, rules: Room | None = None) -
             inbox_pages(pages, Box.of(Inbox(database, pages.clock), database)),
             *build_places_pages(pages, places, database),
             rules_pages(pages, rules or build_rules_room(places, database, pages.clock)),
+            notices_pages(pages, notices or build_notices(places.file, database, pages.clock)),
         ]
 
     return shown

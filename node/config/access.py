@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from node.config.sections import Bytes, Port, Section
 from node.core.access import Role
+from node.core.audit import Kept
 
 _HOST = re.compile(r"[a-z0-9.:\[\]-]{1,255}", re.IGNORECASE)
 
@@ -81,3 +82,4 @@ class Audit(Section):
     syslog_ca: Path | None = None  # authorities of the collector's certificate; None: the system's
     syslog_certificate: Path | None = None  # ours, where it asks for one
     syslog_key: Path | None = None
+    keeps: tuple[Kept, ...] = tuple(Kept)  # besides changes, sign-ins and refusals, which are kept in any case

@@ -25,7 +25,7 @@ class Rates:
 
     def wait(self, client: str, now: float) -> float:
         """Seconds until the client may ask; 0 when it may now, and then this request is counted."""
-        key = _key(client)
+        key = client_key(client)
         bucket = self._buckets.pop(key, None) or _Bucket(self._burst, now)
         bucket.left = min(self._burst, bucket.left + max(0.0, now - bucket.at) * self._per_second)
         bucket.at = now
@@ -41,7 +41,7 @@ class Rates:
         return len(self._buckets)
 
 
-def _key(client: str) -> str:
+def client_key(client: str) -> str:
     """Who has a network of IPv6 addresses is one client."""
     try:
         address = ipaddress.ip_address(client)

@@ -12,10 +12,14 @@ from itertools import groupby
 
 from node.adapters.database import Database
 from node.adapters.database import jobs as rows
+from node.adapters.database import outcomes as outcome_rows
+from node.adapters.database.outcomes import Went
 from node.adapters.database.refusals import send_in_place
 from node.adapters.destinations import Destination, Outcome, Outgoing, Probing
+from node.adapters.destinations.reaching import Reached
 from node.adapters.objects import ResultFiles
 from node.adapters.telemetry import OFF, Tracing
+from node.core.audit.transfers import Transfer
 from node.core.breaker import Failure, Turn
 from node.core.forms import IN_PLACE
 from node.core.jobs import Delivery, Job
@@ -47,6 +51,7 @@ class Delivering:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # tried in this order until one takes it
     slots: Slots = field(default_factory=Slots)
     tracing: Tracing = OFF
+    audits: bool = True  # whether the audit trail is told what went out
 
     def deliver(self, job: Job) -> str:
         """Send what is not delivered yet; the sentence that completes the job. No destination waits for another.
@@ -126,13 +131,17 @@ class Delivering:
         except DestinationUnavailable as down:
             self._note_all(deliveries, DeliveryState.WAITING, f"{prefix}{down}")
             return _Tried(deliveries, self._failed(destination.name, str(down), begin, down.retry_after))
-        return self._noted(destination.name, dict(zip(deliveries, outcomes, strict=True)), prefix, begin)
+        return self._noted(destination, dict(zip(deliveries, outcomes, strict=True)), prefix, begin)
 
-    def _noted(self, name: str, outcomes: Mapping[Delivery, Outcome], prefix: str, begin: float) -> _Tried:
+    def _noted(
+        self, destination: Destination, outcomes: Mapping[Delivery, Outcome], prefix: str, begin: float
+    ) -> _Tried:
+        name, went = destination.name, _went(destination, outcomes) if self.audits else None
         if self.gate.policy(name).proof is Proof.COMMITMENT:
             taken = {one: outcome for one, outcome in outcomes.items() if outcome.meaning is Meaning.DELIVERED}
             outcomes = {**outcomes, **self.promises.ask(name, taken)}
-        self._note(outcomes, prefix)
+        said = {one: (_STATES[outcome.meaning], f"{prefix}{outcome.answer}") for one, outcome in outcomes.items()}
+        outcome_rows.note(self.database, said, self.clock(), went)
         waiting = {one: outcome for one, outcome in outcomes.items() if outcome.meaning is Meaning.WAIT}
         if not waiting:
             self.gate.answered(name)
@@ -155,14 +164,16 @@ class Delivering:
         path = self.results.path(one.path)
         return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, path, tried_before=one.attempts > 0)
 
-    def _note(self, outcomes: Mapping[Delivery, Outcome], prefix: str) -> None:
-        for one, outcome in outcomes.items():
-            state = _STATES[outcome.meaning]
-            rows.note_delivery(self.database, one.id, state, f"{prefix}{outcome.answer}", self.clock())
-
     def _note_all(self, deliveries: Sequence[Delivery], state: DeliveryState, answer: str) -> None:
-        for one in deliveries:
-            rows.note_delivery(self.database, one.id, state, answer, self.clock())
+        outcome_rows.note(self.database, dict.fromkeys(deliveries, (state, answer)), self.clock())
+
+
+def _went(destination: Destination, outcomes: Mapping[Delivery, Outcome]) -> Went:
+    """What was taken, whether it is proven or not, and what was refused."""
+    where = destination.where() if isinstance(destination, Reached) else None
+    transfer = Transfer(destination.name, where.ae_title, where.host) if where else Transfer(destination.name)
+    by_meaning = {meaning: [one for one in outcomes if outcomes[one].meaning is meaning] for meaning in Meaning}
+    return Went(transfer, by_meaning[Meaning.DELIVERED], by_meaning[Meaning.REFUSED])
 
 
 _STATES = {

@@ -18,13 +18,17 @@ from pynetdicom.presentation import PresentationContext
 
 from node.adapters.association import RemoteAE
 from node.adapters.database.index.documents import Held
+from node.core.audit import What
+from node.core.audit.parts import AE_PREFIX
 from node.core.dicomweb.identifier import read_retrieve
 from node.core.encoded import IMPLICIT_LITTLE_ENDIAN, UNREADABLE
 from node.errors import NodeError
+from node.pipeline.access.reads import Reads
 from node.pipeline.archive import Archive
 from node.pipeline.archive.dimse import to_send
 from node.scp.contexts import Service
-from node.scp.query import failed
+from node.scp.query import failed, reader
+from node.scp.transfers import Transfers
 
 _log = structlog.get_logger(__name__)
 
@@ -36,17 +40,17 @@ _MOST_CONTEXTS = 128  # PS3.8 9.3.2.2: odd numbers from 1 to 255
 _Known = Callable[[str], RemoteAE | None]
 
 
-def move(archive: Archive, known: _Known) -> Service:
+def move(archive: Archive, known: _Known, reads: Reads) -> Service:
     """The service, as the listener takes it. `known`: where an AE title is to be reached, None for a stranger."""
-    return Service(MOVE, ((evt.EVT_C_MOVE, lambda event: _move(archive, known, event)),))
+    return Service(MOVE, ((evt.EVT_C_MOVE, lambda event: _move(archive, known, reads, event)),))
 
 
-def get(archive: Archive) -> Service:
+def get(archive: Archive, reads: Reads) -> Service:
     """The service, as the listener takes it."""
-    return Service(GET, ((evt.EVT_C_GET, lambda event: _get(archive, event)),), returns_instances=True)
+    return Service(GET, ((evt.EVT_C_GET, lambda event: _get(archive, reads, event)),), returns_instances=True)
 
 
-def _move(archive: Archive, known: _Known, event: evt.Event) -> Iterator[Any]:
+def _move(archive: Archive, known: _Known, reads: Reads, event: evt.Event) -> Iterator[Any]:
     """What pynetdicom wants in turn: where to, how many, and each instance."""
     peer = known((cast("C_MOVE", event.request).MoveDestination or "").strip())
     if peer is None:
@@ -54,13 +58,30 @@ def _move(archive: Archive, known: _Known, event: evt.Event) -> Iterator[Any]:
         return
     held, fault = _wanted(archive, event)
     tls = {"tls_args": (peer.tls, None)} if peer.tls else {}
-    yield peer.host, peer.port, {"contexts": _contexts(held), **tls}
-    yield from _instances(archive, held, fault, event)
+    transfers = Transfers(peer.ae_title, peer.host)
+    handlers = [(evt.EVT_DIMSE_RECV, transfers.answered)]
+    yield peer.host, peer.port, {"contexts": _contexts(held), "evt_handlers": handlers, **tls}
+    yield from _told(_instances(archive, held, fault, event, transfers), transfers, reads, event)
 
 
-def _get(archive: Archive, event: evt.Event) -> Iterator[Any]:
+def _get(archive: Archive, reads: Reads, event: evt.Event) -> Iterator[Any]:
     held, fault = _wanted(archive, event)
-    yield from _instances(archive, held, fault, event)
+    who = reader(event)
+    transfers = Transfers(who.name.removeprefix(AE_PREFIX), who.address)
+    event.assoc.bind(evt.EVT_DIMSE_RECV, transfers.answered)
+    try:
+        yield from _told(_instances(archive, held, fault, event, transfers), transfers, reads, event)
+    finally:
+        event.assoc.unbind(evt.EVT_DIMSE_RECV, transfers.answered)
+
+
+def _told(instances: Iterator[Any], transfers: Transfers, reads: Reads, event: evt.Event) -> Iterator[Any]:
+    """The audit trail is told of what was taken, also when the association ends on the way."""
+    try:
+        yield from instances
+    finally:
+        for on, after in transfers.lines():
+            reads.tell(What.SENT, on, after, reader(event))
 
 
 def _wanted(archive: Archive, event: evt.Event) -> tuple[list[Held], str]:
@@ -75,7 +96,9 @@ def _wanted(archive: Archive, event: evt.Event) -> tuple[list[Held], str]:
         return [], "the identifier cannot be understood"
 
 
-def _instances(archive: Archive, held: Sequence[Held], fault: str, event: evt.Event) -> Iterator[Any]:
+def _instances(
+    archive: Archive, held: Sequence[Held], fault: str, event: evt.Event, transfers: Transfers
+) -> Iterator[Any]:
     if fault:
         yield 1  # pynetdicom asks for a number before it takes a failure
         yield failed(_UNABLE, fault), None
@@ -85,7 +108,9 @@ def _instances(archive: Archive, held: Sequence[Held], fault: str, event: evt.Ev
         if event.is_cancelled:
             yield _CANCELED, None
             return
-        yield _NEXT, _read(archive, one)
+        ds = _read(archive, one)
+        with transfers.sending(one):
+            yield _NEXT, ds
 
 
 def _read(archive: Archive, one: Held) -> Dataset:

@@ -1,4 +1,4 @@
-"""A client that asks without end is told to wait (RFC 6585 section 4), before anything is looked up for it."""
+"""A client that asks without end is told to wait (RFC 6585 section 4), before it is looked up who it is."""
 
 from __future__ import annotations
 
@@ -30,11 +30,6 @@ class Limited:
             await _told_to_wait(math.ceil(seconds))(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-
-def limited(access: Callable[[ASGIApp], ASGIApp], rates: Rates) -> Callable[[ASGIApp], ASGIApp]:
-    """What is put around an application, with the count inside it."""
-    return lambda app: access(Limited(app, rates))
 
 
 def _told_to_wait(seconds: int) -> JSONResponse:

@@ -15,7 +15,7 @@ from lxml import etree
 from node.adapters.database import audit, exports
 from node.adapters.syslog import Collector
 from node.core.audit import What
-from node.core.audit.messages import Source
+from node.core.audit.parts import Source
 from node.errors import BadConfiguration, DestinationUnavailable
 from node.pipeline.access.export import Collector as Carrier
 from node.pipeline.access.export import Export

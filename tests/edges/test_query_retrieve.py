@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,10 +21,13 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from node.adapters.association import RemoteAE
+from node.adapters.database import audit
+from node.core.audit import What
 from node.core.dicomweb.identifier import answer, read_find, read_retrieve
 from node.core.dicomweb.identifier import queries as to_find
 from node.core.dicomweb.model import Json
 from node.errors import Usage
+from node.pipeline.access.reads import Reads
 from node.scp import Listener
 from node.scp.admission import Admission
 from node.scp.query import query
@@ -53,6 +57,7 @@ class Asked:
     port: int
     archive: ServedArchive
     other: Listening
+    reads: Reads
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +67,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     with served_archive(folder) as served, listening(folder / "other", admission=Admission("OTHER", True, [])) as other:
         served.keep(*HEAD, *OTHER)
         peer = RemoteAE("OTHER", "127.0.0.1", other.port, "MRICORE")
+        reads = Reads(served.store.database, served.store.clock)
         services = [
-            query(served.archive, "MRICORE"),
-            move(served.archive, {"OTHER": peer}.get),
-            get(served.archive),
+            query(served.archive, "MRICORE", reads),
+            move(served.archive, {"OTHER": peer}.get, reads),
+            get(served.archive, reads),
         ]
         listener = Listener(
             served.store.reception,
@@ -75,7 +81,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
             services=services,
         )
         try:
-            yield Asked(listener.start("127.0.0.1", 0), served, other)
+            yield Asked(listener.start("127.0.0.1", 0), served, other, reads)
         finally:
             listener.stop(1)
 
@@ -248,13 +254,13 @@ def test_text_that_no_database_takes_is_not_searched_for() -> None:
         read_find(asked)
 
 
-def retrieve(node: Asked, **keys: str) -> tuple[list[str], Dataset]:
-    """C-GET by pynetdicom: UIDs of what came, and the last response."""
+def retrieve(node: Asked, refused: str = "", **keys: str) -> tuple[list[str], Dataset]:
+    """C-GET by pynetdicom: UIDs of what came, and the last response. An instance may be refused."""
     got: list[str] = []
 
     def kept(event: evt.Event) -> int:
         got.append(str(cast("C_STORE", event.request).AffectedSOPInstanceUID))
-        return 0
+        return 0xA700 if got[-1] == refused else 0
 
     ae = AE(ae_title="ASKER")
     ae.add_requested_context(GET_STUDY_ROOT)
@@ -285,3 +291,42 @@ def test_hostile_identifiers_are_usage_errors_and_never_more() -> None:
     assert read_find(deep).level == "STUDY"
     with pytest.raises(Usage):
         read_retrieve(Dataset())
+
+
+def told(node: Asked, what: What) -> list[tuple[str, str, dict[str, object]]]:
+    """Who, what and with what, of the lines of the audit trail."""
+    node.reads.write()
+    lines = [one.line for one in audit.after(node.archive.store.database, 0, 1000)]
+    return [(one.actor, one.object, json.loads(one.after)) for one in lines if one.what == what]
+
+
+def test_who_asked_for_what_is_in_the_audit_trail(node: Asked) -> None:
+    for _ in range(2):  # a workstation that asks again and again has one line
+        find(node, FIND_PATIENT_ROOT, QueryRetrieveLevel="PATIENT", PatientName="Nobody^*", PatientID="")
+    find(node, QueryRetrieveLevel="NONSENSE", PatientName="Nobody^*")  # was never looked for
+    asked = {"QueryRetrieveLevel": "PATIENT", "PatientName": "Nobody^*", "PatientID": ""}
+    mine = [one for one in told(node, What.FOUND) if one[2].get("PatientName") == "Nobody^*"]
+    assert mine == [("AE ASKER", "C-FIND patient root", asked)]
+
+
+def test_what_was_moved_is_in_the_audit_trail_study_by_study(node: Asked, tmp_path: Path) -> None:
+    def move(to: str, *keys: str) -> None:
+        dcmtk("movescu", node, "-S", "-aet", "ASKER", "-aem", to, *(part for key in keys for part in ("-k", key)),
+              folder=tmp_path)  # fmt: skip
+
+    before = len(told(node, What.SENT))
+    move("OTHER", "QueryRetrieveLevel=STUDY", f"StudyInstanceUID={HEAD[0].StudyInstanceUID}")
+    move("OTHER", "QueryRetrieveLevel=STUDY", "StudyInstanceUID=1.2.3.4")  # nothing of it is here
+    move("STRANGER", "QueryRetrieveLevel=STUDY", f"StudyInstanceUID={HEAD[0].StudyInstanceUID}")
+    (line,) = told(node, What.SENT)[before:]
+    went = {"to": "OTHER", "ae_title": "OTHER", "host": "127.0.0.1", "sop_classes": {MR_IMAGE_STORAGE: 5}}
+    assert line == ("AE ASKER", f"study {HEAD[0].StudyInstanceUID}", went)
+
+
+def test_what_was_refused_is_not_told_as_sent(node: Asked) -> None:
+    before = len(told(node, What.SENT))
+    study, refused = str(HEAD[0].StudyInstanceUID), str(HEAD[1].SOPInstanceUID)
+    retrieve(node, refused, QueryRetrieveLevel="STUDY", StudyInstanceUID=study)
+    (line,) = told(node, What.SENT)[before:]
+    went = {"to": "ASKER", "ae_title": "ASKER", "host": "127.0.0.1", "sop_classes": {MR_IMAGE_STORAGE: 4}}
+    assert line == ("AE ASKER", f"study {study}", went)

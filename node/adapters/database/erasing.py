@@ -18,9 +18,11 @@ from node.adapters.database.engine import Database
 from node.adapters.database.removals import Gone
 from node.adapters.database.retention import stored
 from node.adapters.database.tables import Moment, change, instance, job, result, series
+from node.core.audit import What
 from node.core.retention import Stored, is_settled
 from node.core.states import JobState, SeriesState
 
+SAID = "its bytes were removed over DICOMweb"  # how the history of a series tells it
 _MOST_UIDS = 500  # in one statement
 _MOST_SERIES, _MOST_INSTANCES = 25, 2000  # in one portion, but for a series that is larger
 
@@ -85,7 +87,7 @@ def erase(database: Database, asked: Asked, portion: Sequence[str], now: datetim
         _mark(connection, result, [row.id for row in made], now)
         if not number and not made:
             return Erased()  # somebody was faster
-        said = f"its bytes were removed over DICOMweb{': ' if asked.reason else ''}{asked.reason}"
+        said = f"{SAID}{': ' if asked.reason else ''}{asked.reason}"
         for uid, state in {(row.series_instance_uid, row.series_state) for row in made} | {
             (row.series_instance_uid, row.state) for row in received
         }:
@@ -94,7 +96,7 @@ def erase(database: Database, asked: Asked, portion: Sequence[str], now: datetim
         removals.note(connection, now, asked.actor, _told(received, made, asked))
         on = " ".join(part for part in ("study", asked.study, asked.series, asked.instance) if part)
         told = {"instances": number, "results": len(made)}
-        audit.note(connection, now, "dicomweb.delete", on, actor=asked.actor, after=told, reason=asked.reason)
+        audit.note(connection, now, What.ERASED, on, actor=asked.actor, after=told, reason=asked.reason)
         return Erased([*files, *(Gone("results", row.sop_instance_uid, row.path) for row in made)])
 
 

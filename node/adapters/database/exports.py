@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from node.adapters.database.access.tables import exported
 from node.adapters.database.engine import Database
-from node.adapters.database.tables import instance, receipt, series
-from node.core.audit.messages import Received, Study
+from node.adapters.database.tables import instance, job, receipt, series
+from node.core.audit.parts import Study
+from node.core.audit.transfers import Received
 from node.core.audit.xml import SopClass
 
 TRAIL = "audit"
@@ -88,6 +89,17 @@ def _grouped(connection: Connection, chain: str, beyond: int, number: int) -> li
         )
         for (association, calling, called, host, study), rows in found.items()
     ]  # fmt: skip
+
+
+def study_of_job(database: Database, number: int) -> str:
+    """Its UID; "" for a job that there is not."""
+    wanted = (
+        select(series.c.study_instance_uid)
+        .join(job, job.c.series_instance_uid == series.c.series_instance_uid)
+        .where(job.c.id == number)
+    )
+    with database.reading() as connection:
+        return connection.scalar(wanted) or ""
 
 
 def study(database: Database, uid: str) -> Study:

@@ -35,13 +35,19 @@ class DicomPeer:
 
     def probe(self) -> None:
         """C-ECHO: a peer that hangs is found out in seconds, whatever its time-out is."""
-        echo(replace(self._peer, timeout_seconds=min(_PROBE_S, self._peer.timeout_seconds)))
+        self.greet()
+
+    def greet(self) -> str:
+        """As `probe`, in words: not everybody who stores offers C-ECHO, though he should."""
+        if echo(replace(self._peer, timeout_seconds=min(_PROBE_S, self._peer.timeout_seconds))):
+            return "answers C-ECHO"
+        return "takes associations, but not C-ECHO"
 
     def find(self, wanted: Outgoing) -> bool | None:
         return knows(self._peer, identity(wanted.path))
 
     def where(self) -> Where:
-        return Where(self._peer.host, self._peer.port, self._peer.tls)
+        return Where(self._peer.host, self._peer.port, self._peer.tls, self._peer.ae_title)
 
     def returned(self, wanted: Outgoing) -> Dataset | None:
         return fetch(self._peer, identity(wanted.path))

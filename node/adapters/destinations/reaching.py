@@ -20,6 +20,7 @@ class Where:
     host: str
     port: int
     tls: ssl.SSLContext | None = None  # None: not spoken
+    ae_title: str = ""  # "": it speaks no DIMSE
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,33 @@ class What(StrEnum):
     AUDIT_READ = "audit.read"
     QUERIED = "dicomweb.query"
     RETRIEVED = "dicomweb.retrieve"
+    FOUND = "dimse.query"  # C-FIND
+    SENT = "dimse.retrieve"  # C-MOVE, C-GET: one line for each study of the request
+    SEARCHED = "trace.search"  # by a page or the API
+    VIEWED = "picture.view"  # slices on the page of a job
+    DELIVERED = "delivery.sent"  # results that went to a destination
+    ERASED = "dicomweb.delete"
+    GAP = "audit.gap"  # more was read than could be written down
     STARTED = "node.start"
     STOPPED = "node.stop"
+
+
+SEARCHES = frozenset({What.QUERIED, What.FOUND, What.SEARCHED})  # what was looked for may be a patient's name
+
+
+class Kept(StrEnum):
+    """What is told of only where it is wanted; changes, sign-ins and refusals always are."""
+
+    QUERIES = "queries"
+    RETRIEVALS = "retrievals"
+    DELIVERIES = "deliveries"
+
+
+KEPT_BY = {
+    **dict.fromkeys(SEARCHES, Kept.QUERIES),
+    **dict.fromkeys((What.RETRIEVED, What.SENT, What.VIEWED), Kept.RETRIEVALS),
+    What.DELIVERED: Kept.DELIVERIES,
+}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Participant:
     address: str = ""
     role: Code | None = None
     alternative: str = ""  # of a process: its AE title, as AETITLES=… (A.5.2)
+    media: Code | None = None  # what it is, where it is no process (CID 405)
 
     def onto(self, message: Element) -> None:
         told = {"UserID": _clean(self.user), "UserIsRequestor": "true" if self.requestor else "false"}
@@ -45,6 +46,8 @@ class Participant:
         made = SubElement(message, "ActiveParticipant", told)
         if self.role:
             self.role.onto(made, "RoleIDCode")
+        if self.media:
+            self.media.onto(SubElement(made, "MediaIdentifier"), "MediaType")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Find:
     level: str  # PATIENT, STUDY, SERIES or IMAGE
     query: Query
     keywords: tuple[str, ...]  # of its identifier, in the order of their tags
+    asked: tuple[tuple[str, str], ...] = ()  # every key and what it is to match, "" for any
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def read_find(identifier: Dataset) -> Find:
         raise Usage(f"the identifier has more than {_MOST_KEYS} keys")
     keywords = dict.fromkeys(path.partition(".")[0] for path, _ in parameters)
     asked = [(path, value) for path, value in parameters if value]
-    return Find(level, read_query(_LEVELS[level], [*asked, ("includefield", "all")]), tuple(keywords))
+    query = read_query(_LEVELS[level], [*asked, ("includefield", "all")])
+    return Find(level, query, tuple(keywords), tuple(parameters))
 
 
 def read_retrieve(identifier: Dataset) -> Retrieve:

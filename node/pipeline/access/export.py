@@ -14,12 +14,15 @@ from typing import Protocol
 
 from node.adapters.database import Database, audit, exports
 from node.adapters.database.audit import Numbered
-from node.core.audit import What
-from node.core.audit.messages import Source, message_of, received
+from node.core.audit import Line, What
+from node.core.audit.messages import message_of
+from node.core.audit.parts import Source, named
 from node.core.audit.syslog import syslog
+from node.core.audit.transfers import received
 
 _AT_ONCE = 200  # lines
 _RECEIPTS = 5_000  # of the ledger, which few messages tell of
+_OF_A_STUDY = frozenset({What.RETRIEVED, What.VIEWED, What.SENT, What.DELIVERED, What.ERASED})
 _QUIET = timedelta(seconds=30)  # an association is mostly over by then
 
 
@@ -63,10 +66,14 @@ class Export:
 
     def _line(self, one: Numbered) -> bytes:
         seen = None
-        if one.line.what == What.RETRIEVED:
-            seen = exports.study(self.database, one.line.object.removeprefix("study "))
+        if one.line.what in _OF_A_STUDY:
+            seen = exports.study(self.database, self._uid(one.line))
         message = message_of(one.line, self.source, seen)
         return syslog(one.line.at, self.host, self.process, one.number, message.xml())
+
+    def _uid(self, line: Line) -> str:
+        job = line.object.removeprefix("job ")
+        return exports.study_of_job(self.database, int(job)) if job.isdecimal() else named(line).uid
 
     def _ledger(self, chain: str) -> bool:
         beyond = exports.cursor(self.database, _of(chain)) or 0

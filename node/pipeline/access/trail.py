@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from node.adapters.database import Database, audit
 from node.adapters.database.audit import Numbered, Wanted
 from node.core.access import Actor, shown
-from node.core.audit import What
+from node.core.audit import SEARCHES, What
 
 _ONCE_IN = timedelta(minutes=10)
 _READERS = 50  # lines that are looked through
@@ -25,7 +25,7 @@ def look(
 
 def _as_seen(one: Numbered, actor: Actor) -> Numbered:
     """What somebody searched for may be a patient's name."""
-    if one.line.what != What.QUERIED:
+    if one.line.what not in SEARCHES:
         return one
     return replace(one, line=replace(one.line, after=shown(actor, one.line.after)))
 

@@ -12,9 +12,23 @@ peers.py      who is at the other end, also behind a proxy
 headers.py    security headers
 bounds.py     how much a request of the API may say
 trail.py      what the layer writes into the audit trail
+recent.py     who was let in to read images a moment ago
+wrong.py      who shows credentials that do not count, again and again
 """
 
-from node.web.access.demand import Anybody, Demand, Visit, actor_of, csrf_token, demand, may
+from node.web.access.demand import Anybody, Demand, Visit, actor_of, csrf_token, demand, may, note_read
 from node.web.access.layer import Access, Open, guarded
 
-__all__ = ["Access", "Anybody", "Demand", "Open", "Visit", "actor_of", "csrf_token", "demand", "guarded", "may"]
+__all__ = [
+    "Access",
+    "Anybody",
+    "Demand",
+    "Open",
+    "Visit",
+    "actor_of",
+    "csrf_token",
+    "demand",
+    "guarded",
+    "may",
+    "note_read",
+]

@@ -7,6 +7,7 @@ from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection, Request
 
 from node.core.access import Actor, Right
+from node.core.audit import What
 from node.errors import NotAllowed, NotSignedIn
 
 VISIT = "node.visit"  # where the layer puts it in the request's scope
@@ -20,6 +21,7 @@ class Visit:
     actor: Actor | None  # None: nobody, at a door that is open to all
     csrf: str = ""  # what a change by cookie must show
     demanded: list[Right] = field(default_factory=list)
+    read: list[tuple[What, str, str]] = field(default_factory=list)  # what, of what, and what was asked: for the trail
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ def actor_of(request: HTTPConnection) -> Actor:
     if not isinstance(visit, Visit) or visit.actor is None:
         raise NotSignedIn("sign in first")
     return visit.actor
+
+
+def note_read(request: HTTPConnection, what: What, on: str, asked: str = "") -> None:
+    """For handlers that search, or show images: it is in the audit trail once it is answered."""
+    request.scope[VISIT].read.append((what, on, asked))
 
 
 def csrf_token(request: HTTPConnection) -> str:

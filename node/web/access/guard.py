@@ -65,6 +65,10 @@ class Guard:
             raise NotSignedIn("sign in first, or show a token: Authorization: Bearer …")
         return Visit(self._allowed(actor, path, method))
 
+    def shown(self, request: HTTPConnection) -> str:
+        """The credential of a request, whether it counts or not; "" without one."""
+        return _bearer(request) or cookies.secret_of(request)
+
     def _of_cookie(self, request: HTTPConnection, peer: Peer, unsafe: bool) -> Visit | None:
         secret = cookies.secret_of(request)
         actor = self.identify.by_cookie(secret, peer.address) if secret else None

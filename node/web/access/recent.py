@@ -1,8 +1,8 @@
 """Who was let in to read images a moment ago.
 
 A viewer asks for hundreds of frames a second with one cookie, and each of them would look into the database in a thread
-of its own. A session that ends, a token that is revoked, a right that is taken away count here after a second at most;
-changes are never let in this way.
+of its own. Whatever ends a session, a token or a right in this process ends this too, at once; what does so elsewhere
+(the command line, another process) counts here after a second at most. Changes are never let in this way.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from node.web.access.peers import Peer
 
 _COUNTS_S = 1.0
 _MOST = 1000
+_SIGNS_IN = "/admin/oidc/"  # by GET, and with other rights perhaps
 
 _Key = tuple[Peer, str, str]
 
@@ -29,6 +30,7 @@ class Recent:
     """Used by one thread, that of the event loop."""
 
     _visits: OrderedDict[_Key, tuple[float, Visit]] = field(default_factory=OrderedDict)
+    changes: int = 0  # that may have ended a session, a token or a right
 
     def find(self, request: HTTPConnection, peer: Peer, path: str, method: str) -> Visit | None:
         """The visit of the same peer with the same credentials, a moment ago."""
@@ -37,13 +39,23 @@ class Recent:
         known = self._visits.get(_key(request, peer))
         if known is None or monotonic() - known[0] > _COUNTS_S:
             return None
-        return replace(known[1], demanded=[])
+        return replace(known[1], demanded=[], read=[])
 
-    def keep(self, request: HTTPConnection, peer: Peer, path: str, method: str, visit: Visit) -> None:
-        if method in SAFE and path.startswith(DICOMWEB):
-            self._visits[_key(request, peer)] = monotonic(), visit
-            if len(self._visits) > _MOST:
-                self._visits.popitem(last=False)
+    def keep(
+        self, request: HTTPConnection, peer: Peer, path: str, method: str, visit: Visit, changes: int | None = None
+    ) -> None:
+        """`changes`: how many there were before it was looked up; another one since, and it is not kept."""
+        if method not in SAFE or not path.startswith(DICOMWEB) or changes not in (None, self.changes):
+            return
+        self._visits[_key(request, peer)] = monotonic(), visit
+        if len(self._visits) > _MOST:
+            self._visits.popitem(last=False)
+
+    def answered(self, path: str, method: str) -> None:
+        """After whatever changes something but images, everybody is looked up again."""
+        if path.startswith(_SIGNS_IN) or (method not in SAFE and not path.startswith(DICOMWEB)):
+            self.changes += 1
+            self._visits.clear()
 
 
 def _key(request: HTTPConnection, peer: Peer) -> _Key:

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from node.adapters.database import Database
 from node.core.access import Actor, Right
+from node.core.audit import What
 from node.core.card import Card
 from node.errors import NotAllowed
 from node.pipeline import findings
 from node.pipeline.archive import Archive
 from node.pipeline.findings import Object, Picture, Provenance, Readable, Trace
-from node.web.access import may
+from node.web.access import may, note_read
 
 Reading = Annotated[Actor, Depends(may(Right.READ))]
 _Kind = Annotated[str, Path(max_length=8, pattern=r"^[A-Z-]+$")]
@@ -52,11 +53,13 @@ def results_router(about: Findings) -> APIRouter:
         job_id: int,
         number: int,
         actor: Reading,
+        request: Request,
         overlay: bool = True,
         side: Annotated[int, Query(ge=32, le=2048)] = 512,
     ) -> Response:
         if not actor.sees_patients:
             raise NotAllowed("images are shown to who may see patients: names may be burnt into them")
+        note_read(request, What.VIEWED, f"job {job_id}")
         content = findings.drawn(database, archive, job_id, number, overlaid=overlay, side=side)
         return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 

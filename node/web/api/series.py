@@ -7,14 +7,15 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from node.adapters.database import Database
 from node.adapters.database.finding import Found
 from node.core.access import Actor, Right, masked
+from node.core.audit import What
 from node.pipeline import series
-from node.web.access import may
+from node.web.access import may, note_read
 
 _Reading = Annotated[Actor, Depends(may(Right.READ))]
 _Operating = Annotated[Actor, Depends(may(Right.OPERATE))]
@@ -54,7 +55,9 @@ def series_router(database: Database, clock: Callable[[], datetime]) -> APIRoute
     router = APIRouter(tags=["series"])
 
     @router.post("/trace", summary="Find series by what people know of them, newest first")
-    def found(wanted: Wanted, actor: _Reading) -> Page:
+    def found(wanted: Wanted, actor: _Reading, request: Request) -> Page:
+        if wanted.text.strip():
+            note_read(request, What.SEARCHED, "/api/v1/trace", wanted.text.strip())
         page = series.find(database, wanted.text, wanted.after, wanted.limit, patients=actor.sees_patients)
         return Page(series=[masked(actor, one) for one in page.series], after=page.after)
 

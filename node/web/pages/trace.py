@@ -15,10 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from node.adapters.database import Database
 from node.adapters.database.finding import Found
 from node.core.access import Actor, Right
+from node.core.audit import What
 from node.core.states import JobState, SeriesState
 from node.errors import NoSuch
 from node.pipeline import series
-from node.web.access import may
+from node.web.access import may, note_read
 from node.web.pages.pages import Crumb, Pages
 from node.web.pages.searches import Searches
 from node.web.pages.timeline import is_under_way, timeline, whole
@@ -66,6 +67,8 @@ def trace_pages(pages: Pages, studies: Studies) -> APIRouter:
     ) -> Response:
         kept = studies.searches.text(actor.name, s) if s else q
         text = (kept or "").strip()
+        if text:
+            note_read(request, What.SEARCHED, "/admin/", text)
         found = series.find(database, text, after, _MANY, patients=actor.sees_patients)
         if text and after is None and (one := _only(found.series)):
             return RedirectResponse(address(one), 303)
