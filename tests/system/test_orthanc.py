@@ -5,19 +5,25 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
 
 from node.adapters.database import trace
+from node.adapters.database.balance import balance
 from node.adapters.database.trace import SeriesLine
+from node.adapters.destinations.storescu import Peer, send
 from node.app.node import Node
+from node.cli.files import find
 from node.config import Settings
 from node.core.results import verify_files
 from node.core.states import OPEN_JOBS, SeriesState
+from node.core.status import SUCCESS
 from tests.orthanc import Orthanc, free_port, orthanc
 from tests.real import SERIES
 from tests.triton_fixture import REPOSITORY
@@ -57,6 +63,63 @@ def test_a_series_goes_from_a_pacs_through_the_node_and_its_results_are_found_in
         assert verify_files(stored, sources) == ()
 
 
+EVERYTHING = """name: everything
+description: everything
+when: {series.instances: {at_least: 1}}
+then: [{infer: mri_core_head}, {deliver: [pacs]}]
+stop: true
+"""
+# What becomes of each real series, in the words of the job; series of several folders stand once.
+ENDS = {
+    "canon-dti-classic": "each of 40 positions occurs 2 times (DiffusionBValue 0, 1500)",
+    "derived-fpg-flair-ax": "delivered to pacs",
+    "derived-sct-cspine-t2s-ax": "delivered to pacs",
+    "emri-small-ts": "has no readable PerFrameFunctionalGroupsSequence",
+    "ge-3plane-localizer": "3 orientations in one series (a localizer)",
+    "ge-b0map-multi": "each of 16 positions occurs 2 times",
+    "ge-knee-mese-te1": "each of 24 positions occurs 2 times (EchoTime 6.312, 31.56)",
+    "ge-pd-ax-brain": "delivered to pacs",
+    "philips-pcasl-classic": "each of 40 positions occurs 2 times",
+    "siemens-mosaic-ts": "36 tiles in one image (mosaic)",
+    "siemens-t1-sag-hfs": "delivered to pacs",
+    "siemens-xa30-colfa-enh": "PhotometricInterpretation is RGB",
+    "siemens-xa30-t1-enh": "delivered to pacs",
+    "studyforrest-t1-ax-defaced": "delivered to pacs",
+    "toshiba-mr-small-ts": "1 slice: the model takes 8 to 512",
+    "uih-dti-grid": "20 tiles in one image (mosaic)",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom.*")  # about real headers
+def test_every_real_series_ends_with_its_results_in_the_pacs_or_a_reason(tmp_path: Path) -> None:
+    if not SERIES.is_dir():
+        pytest.skip(f"no real data at {SERIES}")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "10-everything.yaml").write_text(EVERYTHING)
+    port = free_port()
+    more: dict[str, dict[str, object]] = {
+        "rules": {"directory": tmp_path / "rules"},
+        "dicom": {"accept": "any"},
+        "completion": {"quiet_seconds": 10, "grid_seconds": 10},  # some series lie in two folders
+    }
+    with orthanc(tmp_path / "orthanc") as pacs, running(tmp_path, pacs, port, **more) as node:
+        files = find([SERIES]).files
+        answers = list(send(Peer("MRICORE", "127.0.0.1", port, "SCANNER", 300), files))
+        assert {one.status for one in answers} == {SUCCESS}
+        ends = {}
+        for name in ENDS:
+            one = next((SERIES / name).iterdir())
+            uid = str(dcmread(one, stop_before_pixels=True, force=True).SeriesInstanceUID)
+            (job,) = settled(node, uid).jobs
+            ends[name] = job.reason
+        assert {name: reason for name, reason in ends.items() if ENDS[name] not in reason} == {}
+        assert balance(node.database).residue == 0
+        modalities = Counter(modality(pacs, one) for one in pacs.client.series.get_all_ids())
+        delivered = list(ENDS.values()).count("delivered to pacs")
+        assert modalities == {"SEG": delivered, "SR": delivered}
+
+
 def modality(pacs: Orthanc, series: str) -> str:
     return str(pacs.client.series.get(series).main_dicom_tags.get("Modality"))
 
@@ -73,28 +136,29 @@ def settled(node: Node, series_instance_uid: str) -> SeriesLine:
 
 
 @contextmanager
-def running(folder: Path, pacs: Orthanc, port: int) -> Iterator[Node]:
-    settings = Settings.model_validate(
-        {
-            "node": {"data_dir": folder / "node", "stop_seconds": 5},
-            "dicom": {"host": "127.0.0.1", "port": port},
-            "http": {"port": 0},
-            "storage": {"low_watermark": 0},
-            "triton": {"models": REPOSITORY},
-            "completion": {"quiet_seconds": 3, "grid_seconds": 1, "settle_seconds": 0.5},
-            "source": [{"name": "pacs", "ae_title": pacs.ae_title}],
-            "destination": [
-                {
-                    "name": "pacs",
-                    "kind": "dicom",
-                    "ae_title": pacs.ae_title,
-                    "host": "127.0.0.1",
-                    "port": pacs.dicom_port,
-                }
-            ],
-        }
-    )
-    node = Node(settings)
+def running(folder: Path, pacs: Orthanc, port: int, **more: Mapping[str, object]) -> Iterator[Node]:
+    """`more`: sections of node.toml, and keys to be added to them."""
+    sections: dict[str, Any] = {
+        "node": {"data_dir": folder / "node", "stop_seconds": 5},
+        "dicom": {"host": "127.0.0.1", "port": port},
+        "http": {"port": 0},
+        "storage": {"low_watermark": 0},
+        "triton": {"models": REPOSITORY},
+        "completion": {"quiet_seconds": 3, "grid_seconds": 1, "settle_seconds": 0.5},
+        "source": [{"name": "pacs", "ae_title": pacs.ae_title}],
+        "destination": [
+            {
+                "name": "pacs",
+                "kind": "dicom",
+                "ae_title": pacs.ae_title,
+                "host": "127.0.0.1",
+                "port": pacs.dicom_port,
+            }
+        ],
+    }
+    for name, keys in more.items():
+        sections[name] = {**sections.get(name, {}), **keys}
+    node = Node(Settings.model_validate(sections))
     try:
         node.start()
         yield node

@@ -148,7 +148,7 @@ def test_checkpoints_of_the_reported_layouts_become_results_of_a_real_series(
     found = read_repository(repository)
     server = start_triton(repository, tuple(model.card.name for model in found))
     with TritonClient(server.url, token=server.token) as client:
-        models = Models(found, client, 570, KeptFeatures(tmp_path / "features"))
+        models = Models(found, client, 3000, KeptFeatures(tmp_path / "features"))
         assert models.ask_canaries() == {}
         bench.models, bench.rule_set = cast("FakeModels", models), rules(RULES)
         series = sagittal(3)
