@@ -184,7 +184,8 @@ def test_results_that_were_gone_before_they_were_looked_at_are_passed_once(serve
     gone = [
         {
             "job_id": 900, "kind": f"K{number}", "sop_class_uid": "1.2", "path": f"{number}.dcm", "sha256": "",
-            "size": 1, "series_instance_uid": "2.25.9", "sop_instance_uid": f"2.25.9{number}", "removed_at": served.store.clock(),
+            "size": 1, "series_instance_uid": "2.25.9", "sop_instance_uid": f"2.25.9{number}",
+            "removed_at": served.store.clock(),
         }
         for number in range(500)
     ]  # fmt: skip

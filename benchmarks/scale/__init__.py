@@ -1,0 +1,1 @@
+"""A node with a million series."""
