@@ -146,6 +146,13 @@ def test_earlier_results_of_the_patient_lead_to_their_jobs(node: Shown, visitor:
         visit.demand_quiet()
 
 
+def test_a_job_is_read_at_four_times_its_size_without_scrolling_sideways(node: Shown, visitor: Visitor) -> None:
+    with visitor.window(width=1280 // 4) as visit:  # WCAG 1.4.10
+        for address in (f"/admin/jobs/{node.jobs[-1]}", "/admin/board"):
+            visit.open(address)
+            visit.demand_fits()
+
+
 def test_a_job_leads_to_its_series_its_study_its_destinations_and_its_rule(node: Shown, visitor: Visitor) -> None:
     with visitor.window() as visit:
         page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
@@ -215,6 +222,9 @@ def test_results_are_sent_elsewhere_a_job_is_canceled_with_a_reason_and_tried_ag
         page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("It is tried again.")).to_be_visible()
         expect(page.locator("header .badge")).to_have_text("Scheduled")
+        answer = page.request.post(f"{visitor.base}/api/v1/jobs/{node.jobs[1]}/cancel", data={"reason": "elsewhere"})
+        assert answer.ok, answer.text()
+        expect(page.locator("header .badge")).to_have_text("Canceled", timeout=60_000)  # nobody loaded the page again
         visit.demand_quiet()
 
 

@@ -111,6 +111,27 @@ def test_form_and_text_are_one(visit: Visit, site: RuleSite) -> None:
     visit.demand_quiet()
 
 
+def test_what_could_not_be_saved_is_saved_when_somebody_comes_back(visit: Visit) -> None:
+    page = edited(visit, "head")
+    saved = page.locator("[data-saved]")
+    page.context.set_offline(True)
+    page.locator(".cm-content").get_by_text("description: Head").click()
+    page.keyboard.press("End")
+    page.keyboard.type(" kept")
+    expect(saved).to_contain_text("Not saved: The node does not answer.")
+    page.context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('focus'))")  # as when the window is chosen again
+    expect(saved).to_have_text("Saved in your draft")
+    page.reload()
+    expect(page.locator(".cm-content")).to_contain_text("kept")
+
+
+def test_without_scripts_the_text_of_a_rule_can_be_read(browser: Browser, site: RuleSite) -> None:
+    with Visitor(browser, site.base).window(java_script_enabled=False) as visit:
+        page = visit.open("/admin/rules/head")
+        expect(page.get_by_role("region", name="Text").locator("pre")).to_contain_text("Modality: MR")
+
+
 def test_a_condition_is_added_with_the_keyboard_alone_and_offers_what_was_seen_here(visit: Visit) -> None:
     page = edited(visit, "head")
     page.get_by_role("button", name="Add condition").last.focus()

@@ -1,6 +1,19 @@
 // The picture of a job: a slider through its slices, by mouse, wheel and keyboard.
 "use strict";
 
+// A job that is not over is asked after, and the page is made anew when it got on; never under somebody's hands.
+(() => {
+  const watched = document.querySelector("[data-watch]");
+  if (!watched) return;
+  setInterval(async () => {
+    if (document.hidden || document.querySelector("dialog[open]")) return;
+    const answer = await fetch(watched.dataset.watch, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer?.ok) return;
+    const job = await answer.json();
+    if (`${job.state} ${job.stage ?? ""}`.trim() !== watched.dataset.stands) location.reload();
+  }, 4000);
+})();
+
 (() => {
   const picture = document.querySelector("[data-picture]");
   const image = picture?.querySelector("[data-slice]");

@@ -302,6 +302,8 @@ document.addEventListener("click", async (event) => {
   await save();
   location.assign(link.href);
 });
+// Back from another tab, where somebody signed in again: what was not saved is saved now.
+addEventListener("focus", () => { if (writes && !state.blocked && text() !== state.stored) soon("save", 0, save); });
 addEventListener("beforeunload", (event) => { if (writes && text() !== state.stored) event.preventDefault(); });
 
 readForm().catch((fault) => api.say(fault.message, "bad"));
