@@ -1,4 +1,6 @@
-"""A hospital for half an hour: replicas that are killed, put to sleep and restarted while series come in slowly.
+"""A hospital for half an hour: replicas are killed, put to sleep and restarted while series come in slowly.
+
+The database, Triton and the PACS die and come back as well.
 
 python -m benchmarks.soak [MINUTES] [SERIES_A_MINUTE] [SEED]; writes docs/soak.md.
 
@@ -16,8 +18,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +28,7 @@ from time import monotonic, sleep
 
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AE, StoragePresentationContexts, evt
+from pynetdicom.transport import ThreadedAssociationServer
 from sqlalchemy import select
 
 from node.adapters.database import Database
@@ -46,6 +48,8 @@ from tests.replicas import Replica, Site, heads
 from tests.triton_fixture import MODEL, REPOSITORY
 
 REPLICAS = ("one", "two")
+_BLOWS = {"kill -9": 4, "SIGTERM": 2, "SIGSTOP": 2, "database": 2, "Triton": 2, "PACS": 2}  # how often, relatively
+_OTHERS = ("database", "Triton", "PACS")
 _AT_WORK = 0.7  # of the blows fall on who has a job in progress
 _SETTLE_S = 600.0  # for what is left when nobody is killed any more
 _MORE = """
@@ -71,6 +75,8 @@ class Pacs:
 
     stored: dict[str, Counter[str]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    port: int = 0  # chosen when it listens for the first time
+    server: ThreadedAssociationServer | None = None
 
     def take(self, event: evt.Event) -> int:
         digest = hashlib.sha256(event.request.DataSet.getvalue()).hexdigest()
@@ -78,17 +84,21 @@ class Pacs:
             self.stored.setdefault(str(event.request.AffectedSOPInstanceUID), Counter())[digest] += 1
         return SUCCESS
 
-    @contextmanager
-    def listening(self) -> Iterator[int]:
+    def start(self) -> None:
         ae = AE(ae_title="PACS")
         for context in StoragePresentationContexts:
             ae.add_supported_context(context.abstract_syntax, AllTransferSyntaxes)
-        scp = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self.take)])
-        assert scp
-        try:
-            yield int(scp.socket.getsockname()[1])
-        finally:
-            scp.shutdown()
+        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self.take)]
+        self.server = ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        assert self.server
+        assert self.server.socket
+        self.port = int(self.server.socket.getsockname()[1])
+
+    def stop(self) -> None:
+        """Open associations are aborted."""
+        if self.server:
+            self.server.ae.shutdown()
+            self.server = None
 
 
 class Fleet:
@@ -146,20 +156,29 @@ class Sender:
                 sleep(3)
 
 
-def kill(fleet: Fleet, database: Server, begin: float, ends_at: float, dice: random.Random) -> None:
-    """Something dies every minute or two. One replica at a time is away; the database is restarted now and then."""
+@dataclass(frozen=True)
+class Others:
+    """What the replicas need and what may be away."""
+
+    database: Server
+    triton: EmbeddedTriton
+    pacs: Pacs
+
+
+def kill(fleet: Fleet, others: Others, begin: float, ends_at: float, dice: random.Random) -> None:
+    """Something dies every minute or two; one at a time."""
     while monotonic() < ends_at:
         sleep(min(dice.uniform(40, 100), max(0.0, ends_at - monotonic())))
         if monotonic() >= ends_at:
             return
-        name, what = dice.choice(REPLICAS), dice.choices(["kill -9", "SIGTERM", "SIGSTOP", "database"], [4, 2, 2, 2])[0]
+        name, what = dice.choice(REPLICAS), dice.choices(list(_BLOWS), list(_BLOWS.values()))[0]
         if dice.random() < _AT_WORK:
-            name = _at_work(database.url, ends_at) or name
+            name = _at_work(others.database.url, ends_at) or name
         replica = fleet.get(name)
         assert replica
-        fleet.events.append((monotonic() - begin, what if what == "database" else f"{what} {name}"))
-        if what == "database":
-            database.restart()
+        fleet.events.append((monotonic() - begin, what if what in _OTHERS else f"{what} {name}"))
+        if what in _OTHERS:
+            _strike(what, others, dice)
         elif what == "SIGSTOP":
             replica.process.send_signal(SIGSTOP)
             sleep(dice.uniform(20, 40))  # longer than a sign of life may stay away
@@ -170,6 +189,19 @@ def kill(fleet: Fleet, database: Server, begin: float, ends_at: float, dice: ran
             fleet.end(name)
             sleep(dice.uniform(2, 30))
             fleet.start(name)
+
+
+def _strike(what: str, others: Others, dice: random.Random) -> None:
+    if what == "database":
+        others.database.restart()
+    elif what == "Triton":
+        others.triton.kill()
+        sleep(dice.uniform(2, 30))
+        others.triton.start()
+    else:
+        others.pacs.stop()
+        sleep(dice.uniform(10, 60))
+        others.pacs.start()
 
 
 def _at_work(url: str, ends_at: float) -> str | None:
@@ -219,7 +251,9 @@ def look(database: Database, sender: Sender, store: Path) -> Found:
         )
 
 
-def report(minutes: float, rate: float, fleet: Fleet, sender: Sender, pacs: Pacs, found: Found, series: int) -> str:
+def report(
+    minutes: float, rate: float, fleet: Fleet, sender: Sender, pacs: Pacs, found: Found, series: int, seed: int
+) -> str:
     forms = sum(len(digests) > 1 for digests in pacs.stored.values())
     again = sum(sum(digests.values()) - 1 for digests in pacs.stored.values())
     happened = Counter(what for _, what in fleet.events)
@@ -245,8 +279,8 @@ def report(minutes: float, rate: float, fleet: Fleet, sender: Sender, pacs: Pacs
     when = f"{datetime.now(UTC):%Y-%m-%d}"  # noqa: TID251 # the report's own date
     return f"""# Soak
 
-`python -m benchmarks.soak {minutes:g} {rate:g}`: {minutes:g} minutes, two replicas on one PostgreSQL and one folder,
-one Triton, a PACS that counts, {rate:g} series a minute. {when}; Python {platform.python_version()},
+`python -m benchmarks.soak {minutes:g} {rate:g} {seed:g}`: {minutes:g} minutes, two replicas on one PostgreSQL and one
+folder, one Triton, a PACS that counts, {rate:g} series a minute. {when}; Python {platform.python_version()},
 {os.cpu_count()} cores that others used as well.
 
 | | |
@@ -271,18 +305,21 @@ def main(minutes: float, rate: float, seed: int) -> int:
     with (
         server() as database_server,
         EmbeddedTriton(REPOSITORY, folder, models=[MODEL]) as triton,
-        pacs.listening() as port,
         ExitStack() as at_the_end,
     ):
+        pacs.start()
+        at_the_end.callback(pacs.stop)
         told = {"MRICORE_RULES__DIRECTORY": str(folder / "rules")}
-        fleet = Fleet(Site(folder, database_server.url, triton, _MORE.format(port=port), told))
+        fleet = Fleet(Site(folder, database_server.url, triton, _MORE.format(port=pacs.port), told))
         sender = Sender(fleet)
         for name in REPLICAS:
             fleet.start(name)
             at_the_end.callback(lambda name=name: fleet.end(name))
         begin = monotonic()
         ends_at = begin + 60 * minutes
-        killer = threading.Thread(target=kill, args=(fleet, database_server, begin, ends_at, dice))
+        killer = threading.Thread(
+            target=kill, args=(fleet, Others(database_server, triton, pacs), begin, ends_at, dice)
+        )
         killer.start()
         series = 0
         while monotonic() < ends_at and series < len(prepared):
@@ -300,7 +337,7 @@ def main(minutes: float, rate: float, seed: int) -> int:
                     break
             sleep(2)
         found = look(database, sender, folder / "shared")
-        text = report(minutes, rate, fleet, sender, pacs, found, series)
+        text = report(minutes, rate, fleet, sender, pacs, found, series, seed)
         print(text)
         Path("docs/soak.md").write_text(text)
         forms = any(len(digests) > 1 for digests in pacs.stored.values())

@@ -12,6 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
+from node.adapters.destinations.dicom import DicomPeer
 from node.adapters.destinations.storescu import Peer, echo, read_file_head, send
 from node.core.part10 import Head
 from node.core.status import SUCCESS
@@ -32,6 +33,14 @@ DATASETS = mr_series(Grid(slices=4))
 @pytest.fixture
 def files(tmp_path: Path) -> list[tuple[Path, Head]]:
     return [(path, read_file_head(path)) for path in write(DATASETS, tmp_path / "series").values()]
+
+
+@pytest.fixture
+def pacs() -> Iterator[Pacs]:
+    made = Pacs()
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -125,6 +134,13 @@ def test_more_kinds_than_an_association_can_negotiate_are_sent_over_several(
     answered = list(send(pacs.peer, [*strange, *files]))
     pacs.stop()
     assert [one.status for one in answered] == [None] * 150 + [0] * 4
+
+
+def test_who_does_not_offer_verification_is_there_all_the_same(pacs: Pacs) -> None:
+    assert echo(pacs.peer) is False
+    destination = DicomPeer("out", pacs.peer)
+    destination.probe()
+    assert destination.greet() == "takes associations, but not C-ECHO"
 
 
 def test_an_echo_is_answered_or_the_peer_unavailable(tmp_path: Path) -> None:

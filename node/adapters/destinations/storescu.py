@@ -20,7 +20,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
-from node.adapters.association import NothingAcceptedError, RemoteAE, associated, negotiated
+from node.adapters.association import UNCOMPRESSED, NothingAcceptedError, RemoteAE, negotiated
 from node.core.encoded import UNREADABLE, scan
 from node.core.part10 import Head, read_head
 from node.errors import BadInstance, DestinationUnavailable
@@ -89,12 +89,19 @@ def _send_group(peer: Peer, group: Sequence[tuple[Path, Head]]) -> Iterator[Answ
                 yield Answered(path, None, str(bad))
 
 
-def echo(peer: Peer) -> None:
-    """C-ECHO. Raises DestinationUnavailable when the peer does not answer it."""
-    with associated(peer, _VERIFICATION) as association:
-        status = association.send_c_echo()
-        if not status or status.Status != 0:
-            raise DestinationUnavailable(f"{peer} does not answer C-ECHO")
+def echo(peer: Peer) -> bool:
+    """C-ECHO. False when the peer takes associations, but none for this: it is there, and may well store.
+
+    Raises DestinationUnavailable when it does not answer.
+    """
+    try:
+        with negotiated(peer, [build_context(_VERIFICATION, UNCOMPRESSED)]) as association:
+            status = association.send_c_echo()
+            if not status or status.Status != 0:
+                raise DestinationUnavailable(f"{peer} does not answer C-ECHO")
+    except NothingAcceptedError:
+        return False
+    return True
 
 
 def _groups(files: Iterable[tuple[Path, Head]]) -> Iterator[list[tuple[Path, Head]]]:
