@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.core.retention import AT_LEAST, Room, Stored, is_settled, to_remove
+from node.core.retention import AT_LEAST, Room, Stored, is_settled, least_age, to_remove
 from node.core.states import JobState, SeriesState
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -100,6 +100,13 @@ def test_nothing_unsettled_is_ever_removed_and_nothing_older_is_left_for_somethi
     left = [one for one in there if is_settled(one) and one not in chosen]
     if chosen and left:
         assert max(one.since for one in chosen) <= min(one.since for one in left)
+
+
+@given(st.lists(_SERIES, max_size=12), _ROOM)
+def test_nothing_goes_that_is_younger_than_what_is_asked_for(there: list[Stored], room: Room) -> None:
+    least, chosen = least_age(room), to_remove(there, room, NOON)
+    assert not chosen or least is not None
+    assert all(NOON - one.since >= (least or AT_LEAST) for one in chosen)
 
 
 @given(st.lists(_SERIES, max_size=12), st.integers(0, 500))

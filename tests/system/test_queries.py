@@ -9,11 +9,15 @@ import httpx
 import pytest
 
 from benchmarks.pages.filling import fill
+from node.adapters.database import Database, deliveries, feeds, notices, processes, retention, shadows, stuck
+from node.adapters.database.index import followed
 from node.app.node import Node
 from node.config import Settings
+from node.core.notices import Alarm, Kind, Severity, Sighting, Told
 from tests.bench import until
 from tests.plans import GROWS, Noted, fault, statements
 from tests.synthetic import Grid, mr_series, to_bytes
+from tests.waiting import NOON
 
 _SERIES = 400
 _LOOK_AT_EVERYTHING = frozenset({"/v1/support", "/v1/audit/check"})  # and say so
@@ -53,6 +57,7 @@ def noted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Noted, Path]:
                 use(client)
         finally:
             node.stop()
+        now_and_then(folder)
     return found, folder
 
 
@@ -77,6 +82,32 @@ def use(client: httpx.Client) -> None:
                 assert client.get("/api" + re.sub(r"\{\w+\}", "1", named)).status_code < 500, path
     for path in ("/v1/trace", "/v1/rules/matches"):
         assert client.post(f"/api{path}", json={"text": "sato"}).status_code < 500
+
+
+def now_and_then(folder: Path) -> None:
+    """What happens when a destination answers again, somebody is told, files are swept up, a result is replaced."""
+    database = Database(f"sqlite:///{folder / 'node.db'}")
+    try:
+        deliveries.close_breaker(database, "pacs", ["pacs"], NOON)
+        deliveries.report(database, "1.2", ["1.2.3"], {}, NOON)
+        assert not deliveries.all_queued(database)
+        assert not retention.named(database, ["none.dcm"]) | retention.named_results(database, ["none.dcm"])
+        retention.oldest(database, 9, NOON)
+        feeds.note_missed(database, "old", "1.2", "it is gone", NOON)
+        assert [one.missed for one in feeds.states(database)] == [1]
+        notices.gather(database, NOON)
+        notices.unsent(database)
+        rule = Alarm(1, Kind.RULE, "head", Severity.INFO, "", 1, NOON, NOON)
+        notices.sighted(database, [Sighting(Kind.HELD, "", Severity.INFO, "one waits")], NOON)
+        notices.note_told(database, rule, "it", Told(1, True, 1, Severity.INFO, NOON), "raised", "")
+        shadows.counted(database, 1)
+        shadows.differing(database, 1)
+        shadows.sweep(database, NOON)
+        followed.superseded(database, [1, 2])
+        stuck.numbers(database, "failed.x", 9)
+        processes.bury(database, "another", 1e9, NOON)
+    finally:
+        database.close()
 
 
 def test_no_query_looks_through_a_table_that_grows(noted: tuple[Noted, Path]) -> None:
