@@ -16,6 +16,7 @@ from node.adapters.database import audit, exports
 from node.adapters.syslog import Collector
 from node.core.audit import What
 from node.core.audit.parts import Source
+from node.core.audit.transfers import Transfer
 from node.errors import BadConfiguration, DestinationUnavailable
 from node.pipeline.access.export import Collector as Carrier
 from node.pipeline.access.export import Export
@@ -182,3 +183,22 @@ def test_certificates_that_are_no_good_are_refused_at_the_start(tmp_path: Path) 
     (tmp_path / "ca.pem").write_text("nonsense")
     with pytest.raises(BadConfiguration, match=r"audit\.syslog_ca"):
         Collector("localhost", 6514, tmp_path / "ca.pem").check()
+
+
+def test_what_went_out_and_who_looked_at_it_are_told_with_the_patient(
+    store: Store, collector: Syslog, export: Export
+) -> None:
+    (ds,) = mr_series(Grid(slices=1), change={"PatientID": "P-4711", "PatientName": "Yamada^Tarou"})
+    store.receive(encoded(ds))
+    went = Transfer("pacs", "PACS", "10.0.0.9", {"1.2.840.10008.5.1.4.1.1.66.4": 1}, 12)
+    with store.database.transaction() as connection:
+        for what, after in ((What.DELIVERED, went.text()), (What.SENT, went.text()), (What.RETRIEVED, "")):
+            audit.note(connection, store.clock(), what, f"study {ds.StudyInstanceUID}", actor="AE PACS", after=after)
+        audit.note(connection, store.clock(), What.VIEWED, "job 99", actor="anna")  # which there is not
+    assert export.step()
+    assert events(collector) == ["110104", "110104", "110103", "110103"]
+    told = [etree.fromstring(one.partition(b"\xef\xbb\xbf")[2]) for one in collector.messages]
+    whose = [[one.get("ParticipantObjectID") for one in read.iter("ParticipantObjectIdentification")] for read in told]
+    assert whose[:3] == [[str(ds.StudyInstanceUID), "P-4711"]] * 3
+    classes = [[one.get("UID") for one in read.iter("SOPClass")] for read in told]
+    assert classes == [["1.2.840.10008.5.1.4.1.1.66.4"]] * 2 + [[str(ds.SOPClassUID)], []]
