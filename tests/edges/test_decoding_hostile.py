@@ -23,6 +23,7 @@ from node.adapters.decoding import Decoder, Pixels
 from node.core.dicom import facts
 from node.core.volume import Slice, Volume, volumes
 from node.errors import BadInstance, NotProcessable
+from tests.open_files import many_open_files
 from tests.real import files
 from tests.synthetic import Grid, mr_series, pixels, to_bytes, write
 
@@ -160,6 +161,11 @@ def test_files_that_are_gone_are_told(decoder: Decoder, tmp_path: Path) -> None:
     volume, _ = image(tmp_path, 32, 24)
     with pytest.raises(BadInstance, match="the files of 1 of 1 slices are not stored"):
         decoder.decode(volume, {})
+
+
+def test_many_open_files_do_not_keep_pixels_from_being_decoded(tmp_path: Path) -> None:
+    with many_open_files(), Decoder(memory_bytes=512 * 2**20, deadline_s=30) as opened:
+        assert good(opened, tmp_path).values.shape[0] == 2
 
 
 def test_threads_share_one_decoder(decoder: Decoder, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import socket
 import struct
 import threading
@@ -23,6 +21,7 @@ from node.core.status import CANNOT_UNDERSTAND, SUCCESS
 from node.scp.dimse import fragments, read_command
 from tests.bench import until
 from tests.listening import Listening, listening
+from tests.open_files import many_open_files
 from tests.raw_scu import (
     ABORT,
     ASSOCIATE_AC,
@@ -320,18 +319,9 @@ def test_of_too_many_connections_the_oldest_without_an_association_goes(tmp_path
 
 
 def test_many_open_files_are_no_reason_to_refuse_anybody(node: Listening) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 2000:
-        pytest.skip("this system lets a process open no more than a thousand files")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
-    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
-    try:
+    with many_open_files():
         assert still_works(node)
         echo(Peer("MRICORE", "127.0.0.1", node.port, "SCANNER"))
-    finally:
-        for one in opened:
-            os.close(one)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @settings(deadline=None, max_examples=25)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from node.adapters.children import environment
+from node.adapters.children import can_be_read, environment
 from node.adapters.decoding.pixels import Pixels
 from node.core.volume import Volume
 from node.errors import BadInstance, NotProcessable, Retryable
@@ -154,8 +153,7 @@ class _Child:
             raise BadInstance("the decoding process has no output")
         found = bytearray()
         while not found.endswith(b"\n"):
-            ready, _, _ = select.select([pipe], [], [], max(0.0, until - monotonic()))
-            if not ready:
+            if not can_be_read(pipe, max(0.0, until - monotonic())):
                 raise BadInstance("the pixels could not be decoded in time")
             part = os.read(pipe.fileno(), 2**16)
             if not part or len(found) > _ANSWER_AT_MOST:

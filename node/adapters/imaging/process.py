@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from time import monotonic
 from typing import Any, cast
 
 import node
-from node.adapters.children import environment
+from node.adapters.children import can_be_read, environment
 from node.errors import BadInstance, Retryable
 
 _START_S = 60.0
@@ -93,8 +92,7 @@ class Process:
     def _more(self, until: float) -> None:
         if self._output is None:  # pragma: no cover # for the type checker: it was asked for
             raise BadInstance(_BROKE_DOWN)
-        ready, _, _ = select.select([self._output], [], [], max(0.0, until - monotonic()))
-        if not ready:
+        if not can_be_read(self._output, max(0.0, until - monotonic())):
             raise BadInstance("it could not be read in time")
         part = os.read(self._output.fileno(), 1 << 20)
         if not part:
