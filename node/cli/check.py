@@ -32,9 +32,9 @@ def check(config: Path | None, as_json: bool, ledger: bool) -> None:
 
     Exit status 0 when nothing failed, 1 when something did, 2 when the configuration cannot be used.
     """
+    settings = load(config)
     from node.app.checking import all_parts  # only here: it takes a second
 
-    settings = load(config)
     database = Database(settings.database_url)
     seen: list[Seen] = []
     try:

@@ -41,11 +41,13 @@ def serve(config: Path | None, role: str) -> None:
     work      rules, completion, inference, delivery
     web       pages, REST, DICOMweb
     """
-    from node.app.node import Node
-    from node.app.roles import Role
     from node.config import load
 
-    node = Node(load(config), role=Role(role))
+    settings = load(config)  # what is wrong with it is said before a whole node is imported
+    from node.app.node import Node
+    from node.app.roles import Role
+
+    node = Node(settings, role=Role(role))
     # Looked at again and again: a signal that another thread is given does not end the main thread's waiting.
     told_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
