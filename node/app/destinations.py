@@ -41,9 +41,15 @@ def build_delivering(places: Places, database: Database, results: ResultFiles, c
         LiveMapping(places, lambda settings: _Built(settings.destination, mine), looks_again=True),
         clock,
         policies=LiveMapping(places, lambda settings: {one.name: policy_of(one) for one in settings.destination}),
-        groups={group.name: group.members for group in places.file.destination_group},
+        groups=LiveMapping(places, groups_of),
+        unused=LiveMapping(places, lambda _settings: places.merged().unused()),
         audits=Kept.DELIVERIES in places.file.audit.keeps,
     )
+
+
+def groups_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The members of each group, in the order in which they are tried."""
+    return {group.name: group.members for group in settings.destination_group}
 
 
 class _Built(Mapping[str, Destination]):

@@ -1,4 +1,4 @@
-"""What changes destinations and sources, what tests them, and the routes of it."""
+"""What changes destinations, groups and sources, what tests them, and the routes of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from node.adapters.database import Database
 from node.adapters.destinations import Destination
 from node.app.checking import all_parts
 from node.app.clock import Clock
-from node.app.destinations import build_destination, policy_of, wanted_forms
+from node.app.destinations import build_destination, groups_of, policy_of, wanted_forms
 from node.app.drill.running import Drill
 from node.app.places import LiveMapping, Places, SettingsBook
 from node.app.support import build_bundle
@@ -22,6 +22,7 @@ from node.pipeline.senders import Senders
 from node.web.api.check import check_router
 from node.web.api.destinations import destinations_router
 from node.web.api.drill import drill_router
+from node.web.api.groups import groups_router
 from node.web.api.senders import senders_router
 from node.web.api.sources import sources_router
 from node.web.api.support import support_router
@@ -49,17 +50,18 @@ def build_destinations(live: Places, database: Database, clock: Clock) -> Destin
         database,
         build_keeping(live.file, database, clock, live),
         LiveMapping(live, lambda settings: {one.name: policy_of(one) for one in settings.destination}),
-        {group.name: group.members for group in live.file.destination_group},
+        LiveMapping(live, groups_of),
         build,
         clock,
     )
 
 
 def build_places_routers(places: Places, database: Database, clock: Clock) -> list[APIRouter]:
-    """/api/v1/destinations, /api/v1/sources, /api/v1/senders, /api/v1/check, /api/v1/support, /api/v1/drill."""
+    """Routes of destinations, destination-groups, sources, senders, check, support and drill, below /api/v1."""
     destinations = build_destinations(places, database, clock)
     return [
         destinations_router(destinations),
+        groups_router(destinations),
         sources_router(destinations.places),
         senders_router(Senders(database, clock)),
         check_router(lambda ledger: all_parts(places, database, clock, ledger=ledger, starts=False)),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from node.adapters.files import Files
+from node.app.destinations import groups_of
 from node.app.places import Places
 from node.config import Settings
 from node.pipeline.board import CertificateFile, KnownSource, Site
@@ -28,7 +29,7 @@ def build_site(
         certificates=lambda: [*_certificates(places.settings())],
         room=files.room,
         clock_ahead=clock_ahead,
-        groups=lambda: {group.name: group.members for group in places.settings().destination_group},
+        groups=lambda: groups_of(places.settings()),
     )
 
 

@@ -1,4 +1,4 @@
-"""`keys`, `add`, `edit` and `remove`, the same for destinations and sources."""
+"""`keys`, `add`, `edit` and `remove`, the same for destinations, groups of them and sources."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import click
 from node.cli import config_option, json_option
 from node.cli.destinations.opening import opened
 from node.cli.tables import show, show_json
-from node.core.places import Family, Place, flat, nested
+from node.core.places import FAILOVER, Family, Place, flat, nested
 from node.errors import Usage
+
+_BELOW = {Family.DESTINATION: "destinations", Family.GROUP: "destinations groups", Family.SOURCE: "sources"}
 
 
 def keeping_commands(family: Family) -> list[click.Command]:
@@ -49,7 +51,7 @@ def _keys(family: Family) -> click.Command:
 def _add(family: Family) -> click.Command:
     @click.command("add", help=f"Add a {family}. The node takes it up within seconds.")
     @click.argument("name")
-    @click.option("--kind", required=True, help=f"`mricore-node {family}s keys` lists them.")
+    @_kind(family)
     @_values
     @config_option
     def add(name: str, kind: str, values: tuple[str, ...], secrets: tuple[str, ...], config: Path | None) -> None:
@@ -91,6 +93,13 @@ def _remove(family: Family) -> click.Command:
         click.echo(f"{family} {name} is removed")
 
     return remove
+
+
+def _kind(family: Family) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    told = f"`mricore-node {_BELOW[family]} keys` lists them."
+    if family is Family.GROUP:
+        return click.option("--kind", default=FAILOVER, show_default=True, help=told)
+    return click.option("--kind", required=True, help=told)
 
 
 def _values(command: click.decorators.FC) -> click.decorators.FC:

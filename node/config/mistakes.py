@@ -133,6 +133,11 @@ def keys_of_source(kind: str) -> frozenset[str]:
     return _OF_A_KIND[kind] | {"quiet_seconds"}
 
 
+def keys_of_a_group(_kind: str) -> frozenset[str]:
+    """What a [[destination_group]] may say, beside name and mode."""
+    return frozenset({"members"})
+
+
 def proofs_of(kind: str) -> tuple[str, ...]:
     """What may be asked of a destination of this kind as proof."""
     return _PROOFS[kind]
@@ -142,6 +147,8 @@ def demanded_of(family: str, kind: str) -> frozenset[str]:
     """What it may not leave out."""
     if family == "source":
         return frozenset({_DEMANDED[kind]})
+    if family == "group":
+        return frozenset({"members"})
     return {"dicom": frozenset({"ae_title", "host"}), "folder": frozenset({"path"})}.get(kind, frozenset({"url"}))
 
 

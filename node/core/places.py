@@ -1,4 +1,4 @@
-"""Places: the destinations and sources of a node, as they are written down, without how they are reached."""
+"""Places: destinations, groups of them, and sources, as they are written down, without how they are reached."""
 
 from __future__ import annotations
 
@@ -9,13 +9,25 @@ from enum import StrEnum
 
 NAME = re.compile(r"\w(?:[\w .@:+-]{0,62}[\w.@:+-])?")  # it stands in paths of the API, in rules and in logs
 FILE, ROW = "file", "row"
+FAILOVER = "failover"  # the kind of a group: the first member that takes a result
 
 
 class Family(StrEnum):
-    """What a place is to the node. The value is its section in node.toml."""
+    """What a place is to the node."""
 
     DESTINATION = "destination"
     SOURCE = "source"
+    GROUP = "group"
+
+    @property
+    def section(self) -> str:
+        """Of node.toml."""
+        return "destination_group" if self is Family.GROUP else self.value
+
+    @property
+    def names_with(self) -> tuple[Family, ...]:
+        """Rules name a destination and a group alike: no two of them have one name."""
+        return (Family.SOURCE,) if self is Family.SOURCE else (Family.DESTINATION, Family.GROUP)
 
 
 class Shape(StrEnum):
@@ -38,7 +50,7 @@ class Key:
     name: str  # with a dot where it lies in a table: "query.host"
     shape: Shape
     help: str
-    group: str  # keys that belong together: "where", "trust", "forms", "when"
+    group: str  # keys that belong together: "where", "order", "trust", "forms", "when"
     default: object = None  # None: there is none
     choices: tuple[str, ...] = ()
     required: bool = False
@@ -46,7 +58,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Place:
-    """A destination or a source."""
+    """A destination, a group of them, or a source."""
 
     family: Family
     name: str

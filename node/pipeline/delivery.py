@@ -49,6 +49,7 @@ class Delivering:
     clock: Callable[[], datetime]
     policies: Mapping[str, Policy] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # tried in this order until one takes it
+    unused: Mapping[str, str] = field(default_factory=dict)  # names that are written down and no good, and why
     slots: Slots = field(default_factory=Slots)
     tracing: Tracing = OFF
     audits: bool = True  # whether the audit trail is told what went out
@@ -97,8 +98,10 @@ class Delivering:
 
     def _send(self, name: str, deliveries: Sequence[Delivery]) -> str:
         """Why this destination, or every member of this group, has to wait; "" when everything was answered."""
+        if why := self.unused.get(name):
+            return f"{name} is not in use: {why}"
         reasons: list[str] = []
-        for member in self.groups.get(name, (name,)):
+        for member in self._members(name):
             tried = self._try(member, deliveries, "" if member == name else f"{member}: ")
             if tried.reason:
                 reasons.append(tried.reason)
@@ -109,8 +112,16 @@ class Delivering:
             deliveries = tried.waiting
         return "; ".join(reasons)
 
+    def _members(self, name: str) -> Sequence[str]:
+        """Of a group; a destination is its own."""
+        if name not in self.groups and name in self.destinations:
+            return (name,)
+        return self.groups.get(name, (name,))  # whoever looked for a destination in vain sees groups of a moment ago
+
     def _try(self, name: str, deliveries: Sequence[Delivery], prefix: str) -> _Tried:
         destination = self.destinations.get(name)
+        if destination is None and prefix:  # taken off its group and removed, since this delivery began
+            return _Tried(deliveries, f"{name} is not there any more")
         if destination is None:
             self._note_all(deliveries, DeliveryState.REFUSED, f"no destination is called {name}")
             return _Tried()

@@ -1,4 +1,4 @@
-"""How each destination stands, and what people do with them: test, pause, resume."""
+"""How each destination and each group stands, and what people do with them: test, pause, resume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from node.core.windows import closed_until
 from node.errors import Overtaken
 from node.pipeline.examination import Asked, Examination
 from node.pipeline.gate import Policy
-from node.pipeline.places import Places
+from node.pipeline.places import Places, members_of
 
 FAULT, PAUSED, CLOSED_NOW, FAILING, QUEUED, IDLE = "fault", "paused", "maintenance", "failing", "queued", "idle"
 
@@ -39,6 +39,16 @@ class Standing:
     paused: pauses.Pause | None
     tested_at: datetime | None
     card: Mapping[str, Any]  # what the test saw; {}: none yet
+
+
+@dataclass(frozen=True)
+class GroupStanding:
+    """One group as it is now."""
+
+    place: Place
+    members: Sequence[tuple[str, Standing | None]]  # in the order in which they are tried; None: there is none
+    queued: int  # that any member may take
+    oldest: datetime | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,24 @@ class Destinations:
             at, card = cards.get(place.name, (None, {}))
             found.append(Standing(place, state, told, number, oldest, breaker, pause, at, card))
         return found
+
+    def groups_now(self, standings: Sequence[Standing]) -> list[GroupStanding]:
+        """Each group, with how its members stand."""
+        queued = rows.all_queued(self.database)
+        there = {one.place.name: one for one in standings}
+        return [
+            GroupStanding(
+                place,
+                [(member, there.get(member)) for member in members_of(place)],
+                *queued.get(place.name, (0, None)),
+            )
+            for place in self.places.listed(Family.GROUP)
+        ]
+
+    def group_now(self, name: str) -> GroupStanding:
+        """Raises NoSuch."""
+        self.places.get(Family.GROUP, name)
+        return next(one for one in self.groups_now(self.standings()) if one.place.name == name)
 
     def standing(self, name: str) -> Standing:
         """Raises NoSuch."""

@@ -1,4 +1,4 @@
-"""What people do with destinations and sources: look, add, edit, remove. Pages, API and commands do the same here."""
+"""What people do with destinations, groups and sources: look, add, edit, remove. Pages, API and commands do it here."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Places:
         if not NAME.fullmatch(new.name):
             cure = "Use letters, digits, blanks and . _ - + : @, 64 at most"
             raise BadConfiguration("name", "is no name for one", cure)
-        if any(one.name == new.name for one in self.book.listed(new.family)):
-            raise Usage(f"there is a {new.family} {new.name} already: choose another name, or edit that one")
+        if family := self._family_of(new.name, new.family.names_with):
+            raise Usage(f"there is a {family} {new.name} already: choose another name, or edit that one")
         rows.add(self.database, self.book.proposed(replace(new, revision=0), secrets), actor, self.clock())
         self.book.changed()
         return self.get(new.family, new.name)
@@ -87,21 +87,37 @@ class Places:
     def remove(self, family: Family, name: str, revision: int, actor: str) -> None:
         """Raises NoSuch; Usage with the cure while something waits for it or names it; Overtaken."""
         self._demand_row(family, name)
-        if family is Family.DESTINATION and (rules := self.naming_rules(name)):
+        if family is not Family.SOURCE and (rules := self.naming_rules(name)):
             cure = "publish them without it first"
             raise Usage(f"the rules in use deliver to {name} ({', '.join(rules[:5])}): {cure}")
+        if family is Family.DESTINATION and (groups := self.naming_groups(name)):
+            raise Usage(f"{name} is a member of {', '.join(groups[:5])}: take it off the group first")
         self.book.demand_needless(family, name)
         rows.remove(self.database, family, name, revision, actor, self.clock())
         self.book.changed()
 
     def naming_rules(self, name: str) -> list[str]:
-        """The rules in use that deliver to a destination; none where nothing was published."""
+        """The rules in use that deliver to a destination or a group; none where nothing was published."""
         try:
             rules = self.rule_set().rules
         except StoreUnavailable:
             return []
         return [rule.name for rule in rules if name in rule.then.deliver]
 
+    def naming_groups(self, name: str) -> list[str]:
+        """The groups that a destination is a member of."""
+        return [one.name for one in self.book.listed(Family.GROUP) if name in members_of(one)]
+
+    def _family_of(self, name: str, families: Sequence[Family]) -> Family | None:
+        """Of these, the one that has a place of this name."""
+        return next((one for one in families for place in self.book.listed(one) if place.name == name), None)
+
     def _demand_row(self, family: Family, name: str) -> None:
         if self.get(family, name).origin == FILE:
             raise Usage(f"{family} {name} stands in node.toml: change it there and restart the node")
+
+
+def members_of(group: Place) -> Sequence[str]:
+    """In the order in which they are tried."""
+    members = group.keys.get("members")
+    return [str(one) for one in members] if isinstance(members, list | tuple) else []

@@ -87,3 +87,30 @@ def test_rules_may_deliver_to_what_was_added(tmp_path: Path) -> None:
     assert published.exit_code == 0, published.output
     refused = str(run(file, "destinations", "remove", "PACS2").exception)
     assert "the rules in use deliver to PACS2 (a)" in refused
+
+
+def test_a_group_is_added_changed_and_removed(tmp_path: Path) -> None:
+    file, folder = settings_file(tmp_path), tmp_path / "rules"
+    groups = ("destinations", "groups")
+    run(file, "destinations", "add", "PACS2", "--kind", "dicom", "--set", "ae_title=PACS2", "--set", "host=h")
+    run(file, "destinations", "add", "PACS3", "--kind", "dicom", "--set", "ae_title=PACS3", "--set", "host=h")
+    added = run(file, *groups, "add", "any", "--set", "members=PACS2,PACS3")
+    assert added.output == "group any is added\n", added.exception
+    assert "revision 2" in run(file, *groups, "edit", "any", "--set", "members=PACS3, PACS2").output
+    (told,) = json.loads(run(file, *groups, "list", "--json").output)
+    assert (told["name"], told["members"], told["queued"], told["fault"]) == ("any", ["PACS3", "PACS2"], 0, "")
+    assert "PACS3, PACS2" in run(file, *groups, "list").output
+    assert "required" in run(file, *groups, "keys", "failover").output
+    (members,) = json.loads(run(file, *groups, "keys", "failover", "--json").output)
+    assert members["choices"] == ["pacs", "out", "PACS2", "PACS3"]
+    assert "at least 1 item" in str(run(file, *groups, "edit", "any", "--set", "members=-").exception)
+    folder.mkdir()
+    (folder / "a.yaml").write_text(
+        "name: a\npriority: routine\nwhen: {Modality: MR}\non_unknown: hold\n"
+        "then:\n  - infer: mri_core_head\n  - deliver: [any]\n"
+    )
+    assert run(file, "rules", "publish", str(folder), "--reason", "two of them").exit_code == 0
+    assert "the rules in use deliver to any (a)" in str(run(file, *groups, "remove", "any").exception)
+    (folder / "a.yaml").write_text((folder / "a.yaml").read_text().replace("[any]", "[PACS2]"))
+    assert run(file, "rules", "publish", str(folder), "--reason", "one of them").exit_code == 0
+    assert run(file, *groups, "remove", "any").output == "group any is removed\n"

@@ -281,6 +281,21 @@ def test_a_destination_that_nobody_knows_is_a_refusal_with_a_reason(at: Site) ->
     assert len(found) == 2
 
 
+def test_a_member_that_went_away_in_the_middle_is_passed_over_and_refuses_nothing(at: Site) -> None:
+    first, second = out(at, "pacs1", "pacs2")
+    at.groups["pacs"] = ("pacs1", "pacs2")
+
+    def taken_off() -> None:
+        at.destinations.pop("pacs2", None)
+
+    first.down, first.during = True, taken_off
+    number = at.job("pacs")
+    assert at.attempt(number) == "pacs1 cannot be reached; pacs2 is not there any more"
+    assert at.state(number) == "scheduled"
+    first.during, at.destinations["pacs2"] = lambda: None, second
+    assert at.attempt(number) == "delivered to pacs"
+
+
 def test_a_member_that_is_paused_is_passed_over(at: Site) -> None:
     first, second = out(at, "pacs1", "pacs2")
     at.groups["pacs"] = ("pacs1", "pacs2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from node.adapters.database import Database
+from node.adapters.database import places as rows
 from node.adapters.database.sender_requests import Request
 from node.adapters.database.sender_requests import note as note_request
 from node.adapters.database.senders import is_admitted, note_sender
 from node.app.keeping import build_places_routers
 from node.app.keeping_pages import build_places_pages
 from node.app.places import Places
+from node.core.places import Family
 from node.web import Web, api_routes
 from node.web.pages import Pages, page_routes
 from tests.browser import NARROW, WIDE, Visit, Visitor
@@ -96,6 +99,45 @@ def test_add_a_pacs_test_it_see_its_card_pause_and_resume(visitor: Visitor) -> N
         page.get_by_role("button", name="Remove").first.click()
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         expect(page.get_by_role("link", name="PACS 2")).to_have_count(0)
+
+
+def test_a_second_pacs_stands_in_for_the_first(visitor: Visitor, database: Database) -> None:
+    keys = {"kind": "dicom", "ae_title": "PACS2", "host": "10.0.0.20"}
+    rows.add(database, rows.Row(Family.DESTINATION, "PACS 2", keys, {}, 0), "anna", now())
+    with visitor.window() as visit:
+        page = visit.open("/admin/places")
+        page.get_by_role("link", name="Add a group").click()
+        page.get_by_label("Name").fill("archive")
+        page.get_by_label("First").select_option("PACS 2")
+        page.get_by_label("Then, as number 2").select_option("PACS 2")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("[data-problem]")).to_contain_text("there is a destination archive already")
+        page.get_by_label("Name").fill("any-pacs")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("[data-problem]")).to_contain_text("name one twice")
+        page.get_by_label("Then, as number 2").select_option("archive")
+        page.get_by_role("button", name="Save").click()
+        members = page.get_by_role("row", name="any-pacs").get_by_role("listitem")
+        expect(members).to_contain_text(["PACS 2", "archive"])
+        visit.demand_quiet()
+        shown_well(visitor, "/admin/places", "places-group")
+        shown_well(visitor, "/admin/places/group/any-pacs", "group")
+        shown_well(visitor, "/admin/places/group/any-pacs/edit", "group-edit")
+        page.get_by_role("link", name="any-pacs").click()
+        page.get_by_role("link", name="Edit").click()
+        expect(page.get_by_label("First")).to_have_value("PACS 2")
+        page.get_by_label("First").select_option("archive")
+        page.get_by_label("Then, as number 2").select_option("PACS 2")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("ol.order").first).to_have_text(re.compile("archive.*PACS 2", re.DOTALL))
+        page.get_by_role("link", name="PACS 2").click()
+        expect(page.locator("dl.facts")).to_contain_text("any-pacs")
+        page.go_back()
+        page.get_by_role("button", name="Remove").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("heading", name="Destinations and sources")).to_be_visible()
+        expect(page.get_by_role("link", name="any-pacs")).to_have_count(0)
+        visit.demand_quiet()
 
 
 def test_an_unknown_sender_is_admitted(visitor: Visitor, database: Database) -> None:

@@ -43,7 +43,7 @@ def resume(database: Database, kind: str, name: str, now: datetime, actor: str =
     with database.transaction() as connection:
         gone = connection.execute(delete(rows).where(rows.c.kind == kind, rows.c.name == name)).rowcount
         if gone and kind == DESTINATION:
-            _due_now(connection, name, now)
+            due_now(connection, name, now)
         if gone:
             audit.note(
                 connection, now, f"{kind}.resume", f"{kind} {name}", actor=actor, before="paused", after="in use"
@@ -85,7 +85,8 @@ def held_up(database: Database, job_id: int) -> list[Pause]:
         return [Pause(row.kind, row.name, row.at, row.actor) for row in connection.execute(wanted)]
 
 
-def _due_now(connection: Connection, destination: str, now: datetime) -> None:
+def due_now(connection: Connection, destination: str, now: datetime) -> None:
+    """What waits for it, under the name that rules use, is tried at `now` at the latest."""
     waiting = (
         select(result.c.job_id)
         .join(delivery, delivery.c.result_id == result.c.id)

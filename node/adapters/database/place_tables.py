@@ -9,7 +9,7 @@ from node.adapters.database.tables import Moment, metadata
 place = Table(
     "place",
     metadata,
-    Column("family", String(16), primary_key=True),  # destination, source
+    Column("family", String(16), primary_key=True),  # destination, source, group
     Column("name", String(64), primary_key=True),
     Column("written", JSON, nullable=False),  # as in node.toml, with "kind", without name and secrets
     Column("secrets", JSON, nullable=False),  # password, token; never handed out

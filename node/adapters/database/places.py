@@ -1,16 +1,16 @@
-"""Destinations and sources that people keep while the node runs. One transaction each."""
+"""Destinations, groups of them and sources that people keep while the node runs. One transaction each."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Text, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from node.adapters.database import audit
+from node.adapters.database import audit, pauses
 from node.adapters.database.engine import Database
 from node.adapters.database.place_tables import place, place_change
 from node.adapters.database.tables import job
@@ -18,6 +18,8 @@ from node.core.states import OPEN_JOBS
 from node.errors import NoSuch, Overtaken, Usage
 
 ADDED, EDITED, REMOVED = "added", "edited", "removed"
+
+_TAKEN_UP = timedelta(seconds=2)  # until every process has looked again
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,17 @@ def edit(database: Database, new: Row, actor: str, now: datetime) -> int:
         values = {"written": dict(new.keys), "secrets": dict(new.secrets), "revision": new.revision + 1}
         mine = (place.c.family == new.family) & (place.c.name == new.name)
         connection.execute(update(place).where(mine).values(**values))
+        if new.family == "group":  # what waits for its members of before need not wait for their time
+            pauses.due_now(connection, new.name, now + _TAKEN_UP)
         _note(connection, new, EDITED, before, new.keys, actor, now)
     return new.revision + 1
 
 
 def remove(database: Database, family: str, name: str, revision: int, actor: str, now: datetime) -> None:
-    """Raises NoSuch; Overtaken; Usage while something waits for a destination."""
+    """Raises NoSuch; Overtaken; Usage while something waits for a destination or a group."""
     with database.transaction() as connection:
         before = _demanded(connection, family, name, revision)
-        if family == "destination" and (waiting := _waiting(connection, name)):
+        if family != "source" and (waiting := _waiting(connection, name)):
             raise Usage(
                 f"{waiting} jobs wait for {name}. Let them be delivered, or cancel them"
                 f" (`mricore-node jobs list --destination {name}`), and remove it then"

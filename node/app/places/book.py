@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
 from node.adapters.database import Database, places
 from node.adapters.database.places import Row
-from node.app.places.keys import keys_of, kinds_of
+from node.app.places.keys import keys_of, kind_key, kinds_of
 from node.app.places.live import Places
 from node.app.places.merging import merged, model_of
-from node.config import DestinationSettings, Settings, SourceSettings
+from node.config import DestinationSettings, Settings
 from node.core.places import FILE, Family, Key, Place, Shape, flat, nested
 from node.errors import BadConfiguration
 
@@ -22,7 +23,7 @@ _REACHES = ("url", "host", "port", "user", "kind")  # who gets a secret
 
 
 class SettingsBook:
-    """Destinations and sources of this node, with what their keys mean and what is wrong with a new one."""
+    """Destinations, groups and sources of this node, with what their keys mean and what is wrong with a new one."""
 
     def __init__(
         self,
@@ -43,15 +44,14 @@ class SettingsBook:
             raise BadConfiguration(
                 "kind", f"there is no {family} of this kind", f"Known: {', '.join(kinds_of(family))}"
             )
-        return keys_of(family, kind)
+        found = keys_of(family, kind)
+        return tuple(replace(key, choices=self._members()) for key in found) if family is Family.GROUP else found
 
     def listed(self, family: Family) -> list[Place]:
         """Those of node.toml in its order, then the rows by name."""
         rows = places.listed(self._database)[1]
         faults = merged(self._file, rows).faults
-        there: Sequence[DestinationSettings | SourceSettings] = (
-            self._file.destination if family is Family.DESTINATION else self._file.source
-        )
+        there: Sequence[BaseModel] = getattr(self._file, family.section)
         return [_of_the_file(family, one) for one in there] + [
             Place(
                 family,
@@ -99,6 +99,11 @@ class SettingsBook:
         if self._live:
             self._live.look()
 
+    def _members(self) -> tuple[str, ...]:
+        """What may be a member of a group."""
+        now = merged(self._file, places.listed(self._database)[1]).settings
+        return tuple(one.name for one in now.destination)
+
     def _demand_good(self, others: Sequence[Row], new: Sequence[Row]) -> None:
         """New rows are good, and no other one is worse off than now."""
         already = merged(self._file, places.listed(self._database)[1]).faults
@@ -142,10 +147,10 @@ class SettingsBook:
 
 
 def _of_the_file(family: Family, one: BaseModel) -> Place:
-    written = one.model_dump(mode="json", include=one.model_fields_set - {"name", "kind"})
+    written = one.model_dump(mode="json", include=one.model_fields_set - {"name", kind_key(family)})
     secret = [name for name in written if isinstance(getattr(one, name), SecretStr)]
     keys = {name: value for name, value in written.items() if name not in secret}
-    name, kind = getattr(one, "name"), getattr(one, "kind")  # noqa: B009 # both models have them
+    name, kind = getattr(one, "name"), getattr(one, kind_key(family))  # noqa: B009 # every model has them
     return Place(family, name, kind, keys, tuple(sorted(one for one in secret if written[one])), origin=FILE)
 
 
@@ -175,12 +180,18 @@ def _number(key: Key, text: str) -> object:
 
 
 def _lines(key: Key, value: object) -> object:
-    if not isinstance(value, str):
+    if not isinstance(value, str | list):
         return value
-    lines = [line.strip() for part in value.splitlines() for line in part.split(",") if line.strip()]
+    parts = [line for part in value.splitlines() for line in part.split(",")] if isinstance(value, str) else value
+    lines = [one.strip() if isinstance(one, str) else one for one in parts]
+    lines = [one for one in lines if one != ""]  # a form sends "" where nothing was chosen
     if len(lines) > _LINES_AT_MOST:
         raise BadConfiguration(key.name, f"has more than {_LINES_AT_MOST} lines")
-    return [] if lines == ["-"] else lines or None
+    if key.choices and any(lines.count(one) > 1 for one in lines):
+        raise BadConfiguration(key.name, "name one twice", "Name each once: they are tried in their order")
+    if isinstance(value, str):
+        return [] if lines == ["-"] else lines or None
+    return lines
 
 
 def _secrets(kept: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""What each key of a destination or a source means, for who fills in a form."""
+"""What each key of a destination, a group or a source means, for who fills in a form."""
 
 from __future__ import annotations
 
 from node.core.places import Family
 
-WHERE, TRUST, FORMS, WHEN = "where", "trust", "forms", "when"
+WHERE, ORDER, TRUST, FORMS, WHEN = "where", "order", "trust", "forms", "when"
 
 _BOTH = {
     "url": (WHERE, "Where it answers, like https://pacs.example/dicom-web."),
@@ -36,6 +36,9 @@ HELPS: dict[Family, dict[str, tuple[str, str]]] = {
         "windows": (WHEN, "Times of day, local, at which it is not tried, one a line: 22:00-04:00."),
         "max_parallel": (WHEN, "Deliveries at once in each process; 0: as they come."),
         "remove_test_object": (WHEN, "Whether a test may delete what it stored."),
+    },
+    Family.GROUP: {
+        "members": (ORDER, "Destinations in the order in which they are tried. All of them want the same results."),
     },
     Family.SOURCE: {
         **_BOTH,

@@ -12,8 +12,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from node.app.places.helps import HELPS
-from node.config import DestinationSettings, SourceSettings
-from node.config.mistakes import demanded_of, keys_of_destination, keys_of_source, proofs_of
+from node.config.mistakes import demanded_of, keys_of_a_group, keys_of_destination, keys_of_source, proofs_of
+from node.config.sections import DestinationGroupSettings, DestinationSettings, SourceSettings
 from node.core.places import Family, Key, Shape
 
 _SIMPLE: dict[type, Shape] = {
@@ -24,21 +24,34 @@ _SIMPLE: dict[type, Shape] = {
     Path: Shape.PATH,
     SecretStr: Shape.SECRET,
 }
-_ORDER = {"where": 0, "trust": 1, "forms": 2, "when": 3}
+_ORDER = {"where": 0, "order": 1, "trust": 2, "forms": 3, "when": 4}
+
+MODELS: dict[Family, type[DestinationSettings] | type[DestinationGroupSettings] | type[SourceSettings]] = {
+    Family.DESTINATION: DestinationSettings,
+    Family.GROUP: DestinationGroupSettings,
+    Family.SOURCE: SourceSettings,
+}
+_MINE = {
+    Family.DESTINATION: keys_of_destination,
+    Family.GROUP: keys_of_a_group,
+    Family.SOURCE: keys_of_source,
+}
+
+
+def kind_key(family: Family) -> str:
+    """What node.toml calls the kind of one."""
+    return "mode" if family is Family.GROUP else "kind"
 
 
 def kinds_of(family: Family) -> tuple[str, ...]:
     """As node.toml names them, the commonest first."""
-    model = DestinationSettings if family is Family.DESTINATION else SourceSettings
-    return tuple(get_args(model.model_fields["kind"].annotation))
+    return tuple(get_args(MODELS[family].model_fields[kind_key(family)].annotation))
 
 
 @cache
 def keys_of(family: Family, kind: str) -> tuple[Key, ...]:
     """In the order in which a person wants to see them; without name and kind."""
-    destination = family is Family.DESTINATION
-    model: type[BaseModel] = DestinationSettings if destination else SourceSettings
-    mine = keys_of_destination(kind) if destination else keys_of_source(kind)
+    model, mine = MODELS[family], _MINE[family](kind)
     found = [key for name in model.model_fields if name in mine for key in _keys(family, kind, name, model)]
     return tuple(sorted(found, key=lambda one: _ORDER[one.group]))
 

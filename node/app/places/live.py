@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from time import monotonic
 from typing import Any, TypeVar, overload
 
@@ -68,15 +68,15 @@ class _Live:
 
     def __init__(self, places: Places, make: Callable[[Settings], Any]) -> None:
         self._places, self._make = places, make
-        self._of: Settings | None = None
+        self._of: Merged | None = None
         self._made: Any = None
         self._lock = threading.Lock()
 
     def now(self) -> Any:
-        settings = self._places.settings()
+        found = self._places.merged()
         with self._lock:
-            if settings is not self._of:
-                self._made, self._of = self._make(settings), settings
+            if found is not self._of:
+                self._made, self._of = self._make(found.settings), found
             return self._made
 
     def anew(self) -> Any:
@@ -106,6 +106,16 @@ class LiveMapping(Mapping[Key, Value]):
 
     def __len__(self) -> int:
         return len(self._live.now())
+
+    def items(self) -> ItemsView[Key, Value]:
+        """All of one moment."""
+        found: ItemsView[Key, Value] = self._live.now().items()
+        return found
+
+    def values(self) -> ValuesView[Value]:
+        """All of one moment."""
+        found: ValuesView[Value] = self._live.now().values()
+        return found
 
 
 class LiveSequence(Sequence[Value]):

@@ -9,15 +9,14 @@ from pydantic import ValidationError
 
 from node.adapters.database import Database, places
 from node.adapters.database.places import Row
-from node.config import DestinationSettings, Settings, SourceSettings
+from node.app.places.keys import MODELS, kind_key
+from node.config import Settings
 from node.config.mistakes import check
+from node.config.sections import DestinationGroupSettings, DestinationSettings, SourceSettings
 from node.core.places import Family
 from node.errors import BadConfiguration
 
-_MODELS: dict[Family, type[DestinationSettings] | type[SourceSettings]] = {
-    Family.DESTINATION: DestinationSettings,
-    Family.SOURCE: SourceSettings,
-}
+_FIRST = (Family.SOURCE, Family.DESTINATION, Family.GROUP)  # a destination may need a source, a group its members
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,15 @@ class Merged:
     settings: Settings
     faults: Mapping[tuple[str, str], str] = field(default_factory=dict)  # family, name → sentence
 
+    def unused(self) -> dict[str, str]:
+        """Names that rules may still deliver to though nothing of the name is in use, and why."""
+        in_use = {*self.settings.destination_names}
+        return {
+            name: fault
+            for (family, name), fault in self.faults.items()
+            if family != Family.SOURCE and name not in in_use
+        }
+
 
 def with_places(settings: Settings, database: Database) -> Settings:
     """The settings of this moment. Raises StoreUnavailable."""
@@ -34,9 +42,9 @@ def with_places(settings: Settings, database: Database) -> Settings:
 
 
 def merged(settings: Settings, rows: Sequence[Row]) -> Merged:
-    """Sources first: a destination may need one."""
+    """Those first that others need."""
     faults: dict[tuple[str, str], str] = {}
-    for row in sorted(rows, key=lambda one: (one.family != Family.SOURCE, one.name)):
+    for row in sorted(rows, key=lambda one: (_FIRST.index(Family(one.family)), one.name)):
         try:
             settings = _with(settings, row)
         except BadConfiguration as wrong:
@@ -46,19 +54,21 @@ def merged(settings: Settings, rows: Sequence[Row]) -> Merged:
 
 def _with(settings: Settings, row: Row) -> Settings:
     """Raises BadConfiguration."""
-    family = Family(row.family)
-    there = settings.destination if family is Family.DESTINATION else settings.source
+    section = Family(row.family).section
+    there = getattr(settings, section)
     if any(one.name == row.name for one in there):
-        raise BadConfiguration(f"{family} {row.name}", "node.toml has one of this name, which counts", "Rename one")
-    more = settings.model_copy(update={family.value: (*there, model_of(row))})
+        raise BadConfiguration(f"{row.family} {row.name}", "node.toml has one of this name, which counts", "Rename one")
+    more = settings.model_copy(update={section: (*there, model_of(row))})
     check("", more)
     return more
 
 
-def model_of(row: Row) -> DestinationSettings | SourceSettings:
+def model_of(row: Row) -> DestinationSettings | DestinationGroupSettings | SourceSettings:
     """Raises BadConfiguration that names the key."""
+    family = Family(row.family)
+    keys = {kind_key(family) if key == "kind" else key: value for key, value in row.keys.items()}
     try:
-        return _MODELS[Family(row.family)].model_validate({**row.keys, **row.secrets, "name": row.name})
+        return MODELS[family].model_validate({**keys, **row.secrets, "name": row.name})
     except ValidationError as wrong:
         first = wrong.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -69,6 +79,7 @@ def model_of(row: Row) -> DestinationSettings | SourceSettings:
 
 def _short(wrong: BadConfiguration, row: Row) -> str:
     """Where the reader knows already which place it is about."""
-    where = wrong.where.removeprefix(": ").removeprefix(f"{row.family} {row.name}").lstrip(".: ")
+    mine = f"{Family(row.family).section} {row.name}"
+    where = wrong.where.removeprefix(": ").removeprefix(mine).lstrip(".: ")
     told = f"{where}: {wrong.what}" if where else wrong.what
     return f"{told}. {wrong.cure}" if wrong.cure else told

@@ -1,4 +1,4 @@
-"""/api/v1/destinations and /api/v1/sources: what is written down of them. Both are the same routes."""
+"""/api/v1/destinations, /destination-groups and /sources: what is written down of them. All are the same routes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Administering = Annotated[Actor, Depends(may(Right.ADMINISTER))]
 
 
 class Shown(BaseModel):
-    """A destination or a source. Secrets are never shown: `secrets` names those that are set."""
+    """A destination, a group of them, or a source. Secrets are never shown: `secrets` names those that are set."""
 
     name: str
     kind: str
@@ -59,7 +59,7 @@ class New(BaseModel):
     """One to be added. Keys are those of node.toml."""
 
     name: str = Field(max_length=64)
-    kind: str = Field(max_length=16)
+    kind: str = Field("", max_length=16, description="May be left out where there is one kind only")
     keys: dict[str, Any] = {}
     secrets: dict[str, str | None] = Field({}, description="password, token")
 
@@ -68,7 +68,7 @@ class Edited(BaseModel):
     """What takes the place of `revision`. A secret that is left out or empty stays; null takes it away."""
 
     revision: int = Field(ge=1)
-    kind: str = Field(max_length=16)
+    kind: str = Field("", max_length=16, description="May be left out where there is one kind only")
     keys: dict[str, Any] = {}
     secrets: dict[str, str | None] = {}
 
@@ -86,6 +86,11 @@ class Line(BaseModel):
 def add_keeping(router: APIRouter, family: Family, places: Places) -> None:
     """Routes that look at a family of places and change it."""
 
+    def asked(name: str, said: New | Edited, revision: int = 0) -> Place:
+        kinds = places.book.kinds(family)
+        kind = said.kind or (kinds[0] if len(kinds) == 1 else "")
+        return Place(family, name, kind, said.keys, revision=revision)
+
     @router.get("/kinds", summary=f"The kinds of {family}s, and the keys of each")
     def kinds(_actor: Reading) -> dict[str, list[Asked]]:
         return {
@@ -95,7 +100,7 @@ def add_keeping(router: APIRouter, family: Family, places: Places) -> None:
 
     @router.post("", status_code=201, summary=f"Add a {family}: the node takes it up within seconds")
     def added(new: New, actor: Administering) -> Shown:
-        return Shown.of(places.add(Place(family, new.name.strip(), new.kind, new.keys), new.secrets, actor.name))
+        return Shown.of(places.add(asked(new.name.strip(), new), new.secrets, actor.name))
 
     @router.get("/{name}", summary=f"One {family}")
     def shown(name: str, _actor: Reading) -> Shown:
@@ -108,8 +113,7 @@ def add_keeping(router: APIRouter, family: Family, places: Places) -> None:
 
     @router.put("/{name}", summary=f"Change a {family}; 409 when somebody was quicker")
     def edited(name: str, new: Edited, actor: Administering) -> Shown:
-        place = Place(family, name, new.kind, new.keys, revision=new.revision)
-        return Shown.of(places.edit(place, new.secrets, actor.name))
+        return Shown.of(places.edit(asked(name, new, new.revision), new.secrets, actor.name))
 
     @router.delete("/{name}", status_code=204, summary=f"Remove a {family}; refused while something needs it")
     def removed(name: str, revision: Annotated[int, Query(ge=1)], actor: Administering) -> None:

@@ -1,4 +1,4 @@
-"""Destinations and sources: where results go, who may send, and whether it works."""
+"""Destinations, groups of them and sources: where results go, who may send, and whether it works."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ Reading = Annotated[Actor, Depends(may(Right.READ))]
 Administering = Annotated[Actor, Depends(may(Right.ADMINISTER))]
 
 STATES = {"fault": "bad", "paused": "hold", "maintenance": "wait", "failing": "bad", "queued": "work", "idle": "good"}
+APIS = {Family.DESTINATION: "destinations", Family.GROUP: "destination-groups", Family.SOURCE: "sources"}
 VERDICTS = {Verdict.OK: "good", Verdict.ATTENTION: "hold", Verdict.FAILED: "bad", Verdict.NOT_ASKED: "off"}
 
 
@@ -34,12 +35,13 @@ def places_pages(pages: Pages, destinations: Destinations, senders: Senders) -> 
 
     @router.get("/places")
     def listed(request: Request, _actor: Reading) -> HTMLResponse:
-        known = senders.listed()
+        known, standings = senders.listed(), destinations.standings()
         return pages.page(
             request,
             "places/list.html",
             "places",
-            standings=destinations.standings(),
+            standings=standings,
+            groups=destinations.groups_now(standings),
             sources=places.listed(Family.SOURCE),
             waiting=[one for one in known if one.waits],
             others=[one for one in known if not one.waits],
@@ -60,6 +62,7 @@ def places_pages(pages: Pages, destinations: Destinations, senders: Senders) -> 
             place=new,
             kinds=kinds,
             groups=_groups(places.book.keys(of, chosen), new),
+            api=f"/api/v1/{APIS[of]}",
             crumbs=crumbs,
         )
 
@@ -73,10 +76,12 @@ def places_pages(pages: Pages, destinations: Destinations, senders: Senders) -> 
             "places",
             place=place,
             standing=destinations.standing(name) if of is Family.DESTINATION else None,
+            group=destinations.group_now(name) if of is Family.GROUP else None,
             written=_written(places.book.keys(of, place.kind), place),
-            rules=places.naming_rules(name) if of is Family.DESTINATION else [],
+            rules=[] if of is Family.SOURCE else places.naming_rules(name),
+            groups=places.naming_groups(name) if of is Family.DESTINATION else [],
             history=places.history(of, name),
-            address=f"/api/v1/{of}s/{quote(name, safe='')}",
+            address=f"/api/v1/{APIS[of]}/{quote(name, safe='')}",
             states=STATES,
             verdicts=VERDICTS,
             crumbs=[top, Crumb(name)],
@@ -94,6 +99,7 @@ def places_pages(pages: Pages, destinations: Destinations, senders: Senders) -> 
             place=place,
             kinds=(place.kind,),
             groups=_groups(places.book.keys(of, place.kind), place),
+            api=f"/api/v1/{APIS[of]}",
             crumbs=crumbs,
         )
 
