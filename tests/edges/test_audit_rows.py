@@ -80,6 +80,21 @@ def test_pages_go_from_the_newest_to_the_oldest_and_may_be_of_one_person(databas
     assert audit.page(database, audit.Wanted(object="job 3"), None, 9)[0].number == 4
 
 
+def test_what_is_asked_for_may_be_of_one_person_one_kind_and_one_thing(database: Database) -> None:
+    for number in range(8):
+        with database.transaction() as connection:
+            who, what = "anna" if number % 2 else "bernd", "job.retry" if number % 4 < 2 else "job.cancel"
+            audit.note(connection, NOON, what, f"job {number // 4}", actor=who)
+
+    def numbers(**wanted: str) -> list[int]:
+        return [one.number for one in audit.page(database, audit.Wanted(**wanted), None, 9)]
+
+    assert numbers(actor="anna", what="job.retry") == [6, 2]
+    assert numbers(actor="anna", object="job 1") == [8, 6]
+    assert numbers(actor="anna", what="job.cancel", object="job 1") == [8]
+    assert numbers(what="job.cancel", object="job 2") == []
+
+
 def test_what_people_do_with_jobs_leaves_a_line_and_what_the_node_does_leaves_none(database: Database) -> None:
     wait(database, "a")
     (job,) = job_list.page(database, Wanted(), None, 9).jobs

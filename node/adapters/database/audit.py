@@ -118,7 +118,10 @@ def page(database: Database, wanted: Wanted, before: int | None, most: int) -> l
     chosen = select(rows).order_by(rows.c.number.desc()).limit(most)
     for name in ("actor", "what", "object"):
         if (value := getattr(wanted, name)) is not None:
-            chosen = chosen.where(rows.c[name] == value)
+            column = rows.c[name]
+            # Few lines are about one thing: an index of the others would lead through all that somebody did.
+            passed_by = wanted.object is not None and name != "object"
+            chosen = chosen.where((column.concat("") if passed_by else column) == value)
     if before is not None:
         chosen = chosen.where(rows.c.number < before)
     with database.reading() as connection:

@@ -91,6 +91,7 @@ audit = Table(
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
     Index(None, "actor", "number"),
+    Index(None, "actor", "what", "number"),
     Index(None, "what", "number"),
     Index(None, "object", "number"),
 )
