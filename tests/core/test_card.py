@@ -33,6 +33,25 @@ def test_the_demonstration_card_is_read_whole() -> None:
     assert card.sha256 == hashlib.sha256(CARD).hexdigest()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 3000,
+        b"{a: " * 3000,
+        b"name: 2026-13-45\n",
+        b"%YAML 9\n---\nname: x\n",
+        b"name: 1_\n" + CARD,
+        b"\xff\xfe",
+        CARD + b"#" * (1 << 18),
+        b"",
+        b"- name\n",
+    ],
+)
+def test_whatever_lies_there_instead_of_a_card_is_refused(content: bytes) -> None:
+    with pytest.raises(BadConfiguration, match=r"card\.yaml"):
+        parse_card(content, "card.yaml")
+
+
 def test_the_demonstration_card_warns() -> None:
     card = parse_card(CARD, "card.yaml")
     assert "Not for clinical use" in " ".join(card.intended_use.split())

@@ -28,13 +28,16 @@ from node.errors import BadConfiguration
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")  # what a rule can write behind a dot
 _MOST_ANSWERS = 255
+_MOST_BYTES = 1 << 18  # YAML is read slowly: seconds
 
 
 def parse_card(content: bytes, where: str) -> Card:
     """Read a card. Raises BadConfiguration naming `where` and the key that is missing or of a wrong type."""
+    if len(content) > _MOST_BYTES:
+        raise BadConfiguration(where, f"is longer than {_MOST_BYTES} bytes", "A card holds words and figures, no data")
     try:
         raw = YAML(typ="safe", pure=True).load(content)
-    except YAMLError as broken:
+    except (YAMLError, ValueError, NotImplementedError, RecursionError) as broken:  # a date that is none, deep nesting
         line = getattr(getattr(broken, "problem_mark", None), "line", None)
         at = f"{where}:{line + 1}" if line is not None else where
         raise BadConfiguration(at, "not readable as YAML") from broken
