@@ -17,13 +17,20 @@
   if (table) {
     const rows = () => [...table.tBodies[0].rows];
 
+    // Until the page is there anew nothing else is to be pressed: it would be lost on the way.
     async function order(files, focus) {
+      const main = document.getElementById("main");
+      const held = document.activeElement;
+      main.inert = true;
       try {
         await api.call("POST", `/api/v1/rules/draft/order?revision=${table.dataset.revision}`, { order: files });
         sessionStorage.setItem(FOCUS, focus);
         sessionStorage.setItem("mricore.after", table.dataset.moved);
         location.reload();
       } catch (fault) {
+        main.inert = false;
+        held.focus();
+        for (const file of before) table.tBodies[0].append(rows().find((one) => one.dataset.file === file));
         api.say(fault.message, "bad");
       }
     }
