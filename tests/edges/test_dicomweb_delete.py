@@ -2,87 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from node.adapters.database import audit, trace
-from node.adapters.database import jobs as rows
+from node.adapters.database import erasing as rows_of_erasing
 from node.adapters.database.audit import Wanted
 from node.adapters.database.balance import balance
-from node.adapters.database.index import Index
+from node.adapters.database.erasing import Asked
 from node.adapters.database.ledger import broken_chains
+from node.adapters.database.reopening import reopen
 from node.adapters.database.series import missing_files
-from node.adapters.imaging import Imaging
-from node.adapters.objects import ResultFiles, kept_size
+from node.adapters.objects import kept_size
 from node.core.access import LOCAL, Actor, Role
-from node.core.states import JobState
-from node.pipeline.archive import Archive, Indexing
-from node.pipeline.archive.erasing import Erasing
-from node.web import Web, dicomweb_routes
-from node.web.access.demand import VISIT, Visit
-from tests.bench import Bench, bench
+from node.web.pages.timeline import timeline
+from tests.bench import Bench, bench, rules
+from tests.deleting import HEAD, INSTANCE, SERIES, STUDY, Serve, corrected, delivered, files, serve
 from tests.receiving import clock, store
 from tests.synthetic import Grid, mr_series
 
-__all__ = ["bench", "clock", "store"]
-
-HEAD = mr_series(Grid(slices=10))
-STUDY = f"/studies/{HEAD[0].StudyInstanceUID}"
-SERIES = f"{STUDY}/series/{HEAD[0].SeriesInstanceUID}"
-INSTANCE = f"{SERIES}/instances/{HEAD[3].SOPInstanceUID}"
-
-Serve = Callable[..., httpx.Client]
-
-
-@pytest.fixture
-def serve(bench: Bench) -> Iterator[Serve]:
-    """DICOMweb over what the bench received and made, for an actor."""
-    with ExitStack() as closing:
-        results = ResultFiles(bench.store.folder / "results")
-        imaging = closing.enter_context(Imaging())
-
-        def path_of(kind: str, name: str) -> Path:
-            return bench.store.files.path(name) if kind == "instances" else results.path(name)
-
-        def begin(actor: Actor, index_file: str = "index.db") -> httpx.Client:
-            index = Index(f"sqlite:///{bench.store.folder / index_file}")
-            closing.callback(index.close)
-            index.migrate()
-            indexing = Indexing(bench.store.database, index, imaging, path_of, bench.clock, "MRICORE")
-            while indexing.step():
-                pass
-            erasing = Erasing(bench.store.database, index, bench.store.files.remove, results.drop, bench.clock)
-            archive = Archive(index, imaging, path_of, erasing)
-
-            def known(app: ASGIApp) -> ASGIApp:
-                async def called(scope: Scope, receive: Receive, send: Send) -> None:
-                    scope[VISIT] = Visit(actor)
-                    await app(scope, receive, send)
-
-                return called
-
-            web = Web(dicomweb_routes(None, 1, archive), known)
-            closing.callback(web.stop)
-            port = web.start("127.0.0.1", 0)
-            return closing.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}/dicom-web", timeout=60))
-
-        yield begin
-
-
-def delivered(bench: Bench) -> None:
-    job = bench.complete(HEAD)
-    assert bench.attempt() == "delivered to out"
-    assert rows.finish(bench.store.database, job.id, JobState.COMPLETED, "delivered to out", bench.clock())
-
-
-def files(bench: Bench) -> list[Path]:
-    return [path for path in bench.store.folder.rglob("*.dcm") if "out" not in path.parts]
+__all__ = ["bench", "clock", "serve", "store"]
 
 
 @pytest.mark.parametrize("path", [STUDY, SERIES])
@@ -102,6 +43,7 @@ def test_what_is_settled_goes_with_its_results_and_its_rows_stay(bench: Bench, s
     assert missing_files(database, partial(kept_size, bench.store.files)) == []
     (line,) = trace.find(database, str(HEAD[0].SeriesInstanceUID))
     assert line.history[-1].why == "its bytes were removed over DICOMweb: wrong patient"
+    assert [(step.kind, step.actor) for step in timeline(line)][-2:] == [("deleted", "local"), ("removed", "")]
     (told,) = audit.page(database, Wanted(what="dicomweb.delete"), None, 9)
     assert (told.line.actor, told.line.reason) == ("local", "wrong patient")
     assert told.line.after == '{"instances": 10, "results": 2}'
@@ -176,3 +118,76 @@ def test_what_is_not_there_and_what_is_no_uid_is_told(bench: Bench, serve: Serve
     assert http.delete("/studies/..%2Fetc").status_code in (400, 404, 405)
     assert http.delete("/studies/abc").status_code == 400
     assert http.delete("/studies/1.2.3", headers={"X-Reason": "x" * 501}).status_code == 400
+
+
+@pytest.mark.parametrize("path", [STUDY, SERIES, INSTANCE, "result"])
+def test_a_kill_between_the_rows_and_the_index_leaves_nothing_to_be_found(
+    bench: Bench, serve: Serve, path: str
+) -> None:
+    delivered(bench)
+    http = serve(LOCAL)
+    if path == "result":
+        (made,) = http.get(f"{STUDY}/series?Modality=SEG").json()
+        path = f"{STUDY}/series/{made['0020000E']['Value'][0]}"
+    before = listed(http)
+    uids = path.split("/")
+    study, series, instance = (uids[at] if at < len(uids) else "" for at in (2, 4, 6))
+    asked = Asked(study, series, instance, "admin", "")
+    database = bench.store.database
+    (portion,) = rows_of_erasing.plan(database, asked).portions
+    gone = rows_of_erasing.erase(database, asked, portion, bench.clock()).files  # and the process ended
+    assert listed(http) == before
+    assert listed(serve(LOCAL)) == before - {one.sop_instance_uid for one in gone}
+
+
+def listed(http: httpx.Client) -> set[str]:
+    answer = http.get("/instances")
+    return {one["00080018"]["Value"][0] for one in answer.json()} if answer.status_code == 200 else set()
+
+
+@pytest.fixture
+def many(bench: Bench) -> list[str]:
+    """The series of a study of more than one portion, settled."""
+    bench.rule_set = rules({"_set.yaml": "otherwise: ignore\n"})
+    one = mr_series(Grid(slices=1, rows=4, columns=4))[0]
+    series = [corrected(one, SeriesInstanceUID=f"1.2.{at}", SOPInstanceUID=f"1.2.{at}.1") for at in range(10, 40)]
+    for ds in series:
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    bench.receive(series)
+    bench.clock.advance(700)
+    while bench.judge_due():
+        pass
+    return [str(ds.SeriesInstanceUID) for ds in series]
+
+
+def test_a_large_study_goes_in_portions_and_what_there_is_no_time_for_is_said(
+    bench: Bench, serve: Serve, many: list[str]
+) -> None:
+    def drop(path: str) -> None:
+        bench.clock.advance(1)
+        bench.store.files.remove(path)
+
+    http = serve(LOCAL, drop=drop)
+    first = http.delete(STUDY)
+    assert (first.status_code, first.headers["Retry-After"]) == (503, "5")
+    assert first.json()["reason"].startswith("25 of 30 series are deleted")
+    assert len(http.get(f"{STUDY}/series").json()) == 5
+    assert http.delete(STUDY).status_code == 204
+    assert http.get(f"{STUDY}/series").status_code == 204
+
+
+def test_a_series_that_is_not_settled_any_more_when_its_turn_comes_stays(
+    bench: Bench, serve: Serve, many: list[str]
+) -> None:
+    def drop(path: str) -> None:
+        reopen(bench.store.database, many[-1], "meanwhile", "anna", bench.clock())
+        bench.store.files.remove(path)
+
+    http = serve(LOCAL, drop=drop)
+    answer = http.delete(STUDY)
+    assert answer.status_code == 409
+    assert f"series {many[-1]} is not settled" in answer.json()["reason"]
+    assert "25 of 30 series were deleted by then" in answer.json()["reason"]
+    assert len(http.get(f"{STUDY}/series").json()) == 5
+    assert len(files(bench)) == 5
+    assert http.delete(STUDY).json()["reason"].endswith("Finish, cancel or dismiss that first")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from node.adapters.database.erasing import SAID
 from node.adapters.database.trace import Decided, Event, JobLine, SeriesLine
 from node.core.states import DeliveryState, JobState, SeriesState
 from node.web.pages.shown import grouped, lasting, look, size
@@ -38,7 +39,9 @@ def timeline(line: SeriesLine) -> tuple[Step, ...]:
     return tuple(_timed(_folded(found)))
 
 
-_RANKS = ("received_", "series_", "reprocessed", "job_asked", "started", "sent", "job_", "made_room", "removed")
+_RANKS = (
+    "received_", "series_", "reprocessed", "job_asked", "started", "sent", "job_", "made_room", "deleted", "removed",
+)  # fmt: skip
 
 
 def _rank(kind: str) -> int:
@@ -124,6 +127,8 @@ def _of_series(event: Event, decisions: Iterator[Decided]) -> Step:
         kind = "reprocessed"
     if event.actor == "retention":
         return Step(event.at, "made_room", "off", why=event.why)
+    if event.why.startswith(SAID):
+        return Step(event.at, "deleted", "off", why=event.why, actor=actor)
     names = {"version": decided.version if decided else ""}
     return Step(event.at, kind, look(event.state), names, event.why, actor, decided=decided)
 
