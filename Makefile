@@ -6,10 +6,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# pip would compile one module after the other. A command compiles what it imports; for the tests all are compiled, side
+# by side, since what Python says of other people's modules while it compiles them would be an error there.
+INSTALL := $(PIP) install --quiet --no-compile
 # The genuine tritonserver's binary; its Python requirements are those of an API that is not used here.
 TRITON := nvidia-pytriton==0.7.0
-# Test files side by side, as many as there are processors.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Test files side by side, one more than there are processors: every other one waits for a server or for the disk.
+# They begin in the order of tests/conftest.py.
+SIDE_BY_SIDE := --numprocesses $(shell echo $$(($$(nproc) + 1))) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-slow check format docs sbom audit lock train clean
 
@@ -19,14 +23,17 @@ help:
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing mricore-node into .venv"
-	@$(PIP) install --quiet --constraint constraints.txt --editable .
-	@$(PIP) install --quiet --no-deps $(TRITON)
+	@$(INSTALL) --constraint constraints.txt --editable .
+	@$(INSTALL) --no-deps $(TRITON)
 	@touch $@
 
-.venv/installed-for-tests: .venv/installed
-	@echo "installing what the tests need into .venv"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[postgresql,models,trt,test,check,docs,deploy]'
-	@touch $@
+.venv/installed-for-tests: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing mricore-node and what its tests need into .venv"
+	@$(INSTALL) --constraint constraints.txt --editable '.[postgresql,models,trt,test,check,docs,deploy]'
+	@$(INSTALL) --no-deps $(TRITON)
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 .venv/lib || true
+	@touch .venv/installed $@
 
 demo: .venv/installed ## a series through the whole node, on this machine
 	@$(BIN)/mricore-node demo --once

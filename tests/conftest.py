@@ -9,7 +9,19 @@ import pytest
 pytest_plugins = ["tests.triton_fixture", "tests.receiving", "tests.archive", "tests.bench", "tests.browser"]
 
 
+# Files that take a minute or more begin first, the longest before the others: nobody waits for one of them at the end.
+_LONG = [
+    "test_job_faults", "test_validators", "test_docs_commands", "test_backup", "test_plan", "test_network",
+    "test_network_cut", "test_cli_trace", "test_cli_usage", "test_roles", "test_restart", "test_wheel",
+    "test_gpu_benchmark", "test_likeness", "test_destination_peers", "test_drill", "test_dicomweb_delete",
+    "test_check", "test_bad_files", "test_geometry_phantoms", "test_backup_drill", "test_replica_faults",
+    "test_training", "test_docs_site", "test_crash", "test_graceful_stop", "test_upgrade", "test_secrets",
+    "test_pages_rules", "test_viewer_browser",
+]  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _LONG.index(item.path.stem) if item.path.stem in _LONG else len(_LONG))
     if os.environ.get("MRICORE_SLOW_TESTS") == "1":
         return
     later = pytest.mark.skip(reason="slow: make test-slow runs it")
