@@ -8,13 +8,14 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from node.core.access import Actor, Right
 from node.core.inspection import Verdict
 from node.core.places import Family, Key, Place, flat
 from node.errors import NoSuch
 from node.pipeline.destinations import Destinations
+from node.pipeline.places import Places
 from node.pipeline.senders import Senders
 from node.web.access import may
 from node.web.pages.pages import Crumb, Pages
@@ -67,8 +68,11 @@ def places_pages(pages: Pages, destinations: Destinations, senders: Senders) -> 
         )
 
     @router.get("/places/{family}/{name}")
-    def shown(request: Request, family: str, name: str, _actor: Reading) -> HTMLResponse:
+    def shown(request: Request, family: str, name: str, _actor: Reading) -> Response:
         of = _family(family)
+        # A delivery names a group until one of its members took it.
+        if of is Family.DESTINATION and (group := _group(places, name)):
+            return RedirectResponse(address_of(group), 303)
         place = places.get(of, name)
         return pages.page(
             request,
@@ -109,6 +113,13 @@ def places_pages(pages: Pages, destinations: Destinations, senders: Senders) -> 
 def address_of(place: Place) -> str:
     """Of the page of one."""
     return f"/admin/places/{place.family}/{quote(place.name, safe='')}"
+
+
+def _group(places: Places, name: str) -> Place | None:
+    """The group of this name, where no destination has it."""
+    if any(one.name == name for one in places.listed(Family.DESTINATION)):
+        return None
+    return next((one for one in places.listed(Family.GROUP) if one.name == name), None)
 
 
 def _family(text: str) -> Family:
