@@ -120,7 +120,8 @@ def test_into_an_empty_rule_conditions_are_written_as_a_block() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "why"),
     [
-        ("name: a\nneeds: {t1: {Modality: MR}}\nwithin: 4 h\nthen: [{infer: m}]\n", 2, "several series of a study"),
+        ("name: a\nneeds: {t1: MR}\nwithin: 4 h\nthen: [{infer: m}]\n", 2, "t1 takes conditions"),
+        ("name: a\nneeds: [t1]\nwithin: 4 h\nthen: [{infer: m}]\n", 2, "needs names series"),
         ("name: a\nwhen: {Modality: {code: {scheme: SCT, value: 1}}}\nthen: [hold]\n", 2, "plain values"),
         ("name: a\nwhen: {EchoTime: {not: {above: 1, below: 2}}}\nthen: [hold]\n", 2, "several operators"),
         ("name: a\nwhen: {EchoTme: 1}\nthen: [hold]\n", 2, "EchoTme is no DICOM keyword"),

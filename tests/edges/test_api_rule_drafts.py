@@ -157,8 +157,26 @@ def test_a_file_becomes_a_form_and_the_form_a_file_with_its_comments(api: httpx.
     )
     written = api.post("/form/write", json={"text": MR, "form": shown["form"]}).json()
     assert written["text"] == MR.replace("MR}", "MR, EchoTime: {below: 30 ms}}")
-    cannot = api.post("/form", json={"text": "name: a\nneeds: {t1: {Modality: MR}}\nwithin: 1 h\nthen: [{infer: m}]\n"})
+    cannot = api.post("/form", json={"text": "name: a\nneeds: {t1: MR}\nwithin: 1 h\nthen: [{infer: m}]\n"})
     assert (cannot.json()["form"], cannot.json()["cannot"]["line"]) == (None, 2)
+
+
+def test_the_series_of_a_study_that_a_rule_needs_are_part_of_its_form(api: httpx.Client) -> None:
+    text = "name: a\nneeds:\n  # anatomy\n  t1: {Modality: MR}\nwithin: 1 h\nthen: [{infer: m}]\n"
+    form = api.post("/form", json={"text": text}).json()["form"]
+    assert (form["within"], form["else"], [need["name"] for need in form["needs"]]) == ("1 h", "", ["t1"])
+    flair = {
+        "name": "flair",
+        "when": {**form["needs"][0]["when"], "parts": [{**form["needs"][0]["when"]["parts"][0], "at": ""}]},
+    }
+    asked = {**form, "needs": [form["needs"][0], flair], "else": "proceed"}
+    written = api.post("/form/write", json={"text": text, "form": asked}).json()
+    assert written["text"] == text.replace("1 h\n", "1 h\nelse: proceed\n").replace(
+        "within", "  flair: {Modality: MR}\nwithin"
+    )
+    assert [need["name"] for need in written["form"]["needs"]] == ["t1", "flair"]
+    refused = api.post("/form/write", json={"text": text, "form": {**asked, "needs": [form["needs"][0]] * 2}})
+    assert (refused.status_code, "two needs are called t1" in refused.text) == (422, True)
 
 
 def test_values_seen_here_are_offered_and_none_that_names_a_patient(api: httpx.Client, bench: Bench) -> None:

@@ -54,6 +54,15 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Need:
+    """One series of the study, for a rule that needs several."""
+
+    name: str
+    when: Group
+    at: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
 class Form:
     """A rule. None, or "": the key is not in the file."""
 
@@ -66,6 +75,9 @@ class Form:
     active: bool | None
     when: Group
     then: tuple[Action, ...]
+    needs: tuple[Need, ...] = ()
+    within: str = ""
+    missing: str = ""  # the key else: what happens when not all of them came
 
 
 def plain(node: Node) -> Node:

@@ -8,7 +8,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.nodes import Node as YamlNode
 
 from node.core.rules.attributes import named
-from node.core.rules.form.model import Action, Clause, Form, Group, Node, NotAFormError
+from node.core.rules.form.model import Action, Clause, Form, Group, Need, Node, NotAFormError
 from node.core.rules.form.spans import composed, line_of, parts_of
 from node.core.rules.mistakes import Report, Severity, Wrong
 from node.core.rules.questions import OPERATORS
@@ -16,8 +16,8 @@ from node.core.rules.source import read_section
 
 QUANTIFIERS = ("any", "all", "first")
 COMBINED = ("all", "any", "not")
-_SHOWN = ("name", "description", "priority", "deadline", "when", "on_unknown", "then", "stop", "active")
-_OF_STUDIES = ("needs", "within", "else")
+_SHOWN = ("name", "description", "priority", "deadline", "when", "needs", "within", "else", "on_unknown", "then",
+          "stop", "active")  # fmt: skip
 _DEPTH_AT_MOST = 6
 _FLAGS = {"true": True, "false": False}
 
@@ -31,8 +31,6 @@ def read_form(text: str) -> Form:
     root = composed(text)
     entries = {_text(key): (number, value) for number, (key, value) in enumerate(root.value)}
     for key, (_, value) in entries.items():
-        if key in _OF_STUDIES:
-            raise NotAFormError(line_of(value), "rules that need several series of a study are written as text")
         if key not in _SHOWN:
             raise NotAFormError(line_of(value), f"the form has no {key}")
     when = entries.get("when")
@@ -44,15 +42,29 @@ def read_form(text: str) -> Form:
         on_unknown=_scalar(entries, "on_unknown"),
         stop=_flag(entries, "stop"),
         active=_flag(entries, "active"),
-        when=Group("all", (), at="") if when is None else _when(when[1], str(when[0])),
+        when=Group("all", (), at="") if when is None else _when("when", when[1], str(when[0])),
         then=tuple(_actions(entries)),
+        needs=tuple(_needs(entries)),
+        within=_scalar(entries, "within"),
+        missing=_scalar(entries, "else"),
     )
 
 
-def _when(node: YamlNode, at: str) -> Group:
+def _when(key: str, node: YamlNode, at: str) -> Group:
     if not isinstance(node, MappingNode):
-        raise NotAFormError(line_of(node), "when takes conditions")
+        raise NotAFormError(line_of(node), f"{key} takes conditions")
     return Group("all", tuple(_entries(node, at, 0)), at=at)
+
+
+def _needs(entries: Mapping[str, tuple[int, YamlNode]]) -> Iterator[Need]:
+    if "needs" not in entries:
+        return
+    place, node = entries["needs"]
+    if not isinstance(node, MappingNode):
+        raise NotAFormError(line_of(node), "needs names series, each with its conditions")
+    for number, (key, value) in enumerate(node.value):
+        at = f"{place}.{number}"
+        yield Need(_text(key), _when(_text(key), value, at), at)
 
 
 def _entries(node: MappingNode, at: str, depth: int, *, apart: bool = False) -> Iterator[Node]:

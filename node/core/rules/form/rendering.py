@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from node.core.rules.form.model import Action, Clause, Group, Node
+from node.core.rules.form.model import Action, Clause, Group, Need, Node
 from node.core.rules.form.yaml import listing, scalar
 
 _LISTS = ("in", "between")
+_LINE_AT_MOST = 100
 
 
 def action_of(one: Action) -> str:
@@ -27,6 +28,15 @@ def action_of(one: Action) -> str:
     if one.kind == "deliver" or len(one.values) != 1:
         return f"{one.kind}: {listing(one.values)}"
     return f"{one.kind}: {scalar(one.values[0])}"
+
+
+def need_of(one: Need) -> tuple[list[str], str]:
+    """`name: conditions` of a need, over several lines where it is long, and in one line."""
+    parts = _together(one.when) if one.when.parts else ()
+    alone = f"{scalar(one.name)}: {{{', '.join(flow(part) for part in parts)}}}"
+    if len(alone) <= _LINE_AT_MOST and all(isinstance(part, Clause) for part in parts):
+        return [alone], alone
+    return [f"{scalar(one.name)}:", *(f"  {line}" for part in parts for line in block(part))], alone
 
 
 def flow(node: Node) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -47,6 +48,16 @@ def found(root: Node, at: str) -> Node:
             raise NotAFormError(0, "the text changed under the form: look at it again")
         node = parts[int(step)][1]
     return node
+
+
+def numbers(at: str) -> tuple[int, ...]:
+    """A place as numbers, to be put in order."""
+    return tuple(int(step) for step in at.split("."))
+
+
+def moved(at: str, was: str, top: str) -> str:
+    """A place at or below `was`, which stands at `top` by now."""
+    return f"{top}{at[len(was) :]}"
 
 
 def start(part: tuple[Node | None, Node]) -> int:
@@ -97,6 +108,32 @@ def without(text: str, container: Node, number: int) -> str:
     if before.strip():  # the first entry of a mapping that stands behind a dash
         return text[:first] + text[start(parts[number + 1]) :]
     return text[: line_start(text, first)] + text[line_end(text, last) :]
+
+
+def permuted(text: str, container: Node, order: Sequence[int]) -> str:
+    """The text with the entries of a mapping in another order, each with the comments above it and behind it."""
+    parts = parts_of(container)
+    if flows(container):
+        cuts = [(start(part), end(text, part[1])) for part in parts]
+    else:
+        cuts = [(_with_comments(text, start(part)), line_end(text, end(text, part[1]))) for part in parts]
+    eol = "" if flows(container) else newline(text)
+    pieces = [text[first:last] for first, last in cuts]
+    pieces = [piece if piece.endswith(("\n", eol)) else piece + eol for piece in pieces]
+    gaps = [*(text[last:first] for (_, last), (first, _) in pairwise(cuts)), text[cuts[-1][1] :]]
+    return text[: cuts[0][0]] + "".join(pieces[number] + gap for number, gap in zip(order, gaps, strict=True))
+
+
+def _with_comments(text: str, at: int) -> int:
+    """Where the lines begin that belong to an entry: comments right above, that stand as far in as it does."""
+    indent, first = column(text, at), line_start(text, at)
+    while first:
+        above = line_start(text, first - 1)
+        line = text[above:first]
+        if not line.lstrip(" ").startswith("#") or len(line) - len(line.lstrip(" ")) != indent:
+            break
+        first = above
+    return first
 
 
 def with_entry(text: str, container: Node, lines: Sequence[str], flow: str, behind: int | None = None) -> str:

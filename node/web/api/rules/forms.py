@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from node.core.rules.form import Action as FormAction
 from node.core.rules.form import Clause as FormClause
 from node.core.rules.form import Form as RuleForm
 from node.core.rules.form import Group as FormGroup
+from node.core.rules.form import Need as FormNeed
 from node.core.rules.form import Node
 
 _Text = Annotated[str, Field(max_length=1 << 20)]
@@ -49,8 +50,18 @@ class Action(BaseModel):
     at: str = Field("", max_length=200)
 
 
+class Need(BaseModel):
+    """One series of the study, for a rule that needs several."""
+
+    name: str = Field(max_length=64)
+    when: Group
+    at: str = Field("", max_length=200)
+
+
 class Form(BaseModel):
     """A rule as a form shows it."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     name: str = Field(max_length=64)
     description: _Typed = ""
@@ -61,6 +72,9 @@ class Form(BaseModel):
     active: bool | None = None
     when: Group
     then: Annotated[list[Action], Field(max_length=100)]
+    needs: Annotated[list[Need], Field(max_length=64)] = []
+    within: str = Field("", max_length=32)
+    missing: str = Field("", max_length=16, alias="else", description="hold or proceed; empty: it is not said")
 
     @classmethod
     def of(cls, form: RuleForm) -> Form:
@@ -69,14 +83,17 @@ class Form(BaseModel):
             **plain,
             when=_group(form.when),
             then=[Action(**{**vars(one), "values": list(one.values)}) for one in form.then],
+            needs=[Need(name=one.name, when=_group(one.when), at=one.at) for one in form.needs],
         )
 
     def form(self) -> RuleForm:
         then = tuple(FormAction(**{**one.model_dump(), "values": tuple(one.values)}) for one in self.then)
-        return RuleForm(**{name: getattr(self, name) for name in _PLAIN}, when=_read_group(self.when), then=then)
+        needs = tuple(FormNeed(one.name, _read_group(one.when), one.at) for one in self.needs)
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        return RuleForm(**plain, when=_read_group(self.when), then=then, needs=needs)
 
 
-_PLAIN = ("name", "description", "priority", "deadline", "on_unknown", "stop", "active")
+_PLAIN = ("name", "description", "priority", "deadline", "on_unknown", "stop", "active", "within", "missing")
 
 
 class Cannot(BaseModel):

@@ -47,6 +47,9 @@ export class FormView {
     const when = this.element.querySelector("[data-when]");
     when.replaceChildren();
     this.fill(when, form.when);
+    for (const key of ["within", "else"]) this.element.elements[key].value = form[key];
+    this.element.querySelector("[data-needs]").replaceChildren(...form.needs.map((one) => this.need(one)));
+    this.counted();
     const then = this.element.querySelector("[data-then]");
     then.replaceChildren(...form.then.map((one) => this.action(one)));
     for (const field of this.element.elements) if (!this.writes) field.disabled = true;
@@ -82,6 +85,24 @@ export class FormView {
     made.dataset.at = group.at;
     this.fill(made.querySelector("[data-parts]"), group);
     return made;
+  }
+
+  // One series of the study, with its conditions.
+  need(need) {
+    const made = document.getElementById("need").content.cloneNode(true).firstElementChild;
+    made.dataset.at = need.at;
+    const name = made.querySelector('[data-part="name"]');
+    name.value = need.name;
+    made.setAttribute("aria-label", need.name || name.placeholder);
+    this.fill(made.querySelector("[data-parts]"), need.when);
+    return made;
+  }
+
+  // How long is waited, and what then, is asked where there is something to wait for.
+  counted() {
+    const needs = [...this.element.querySelectorAll("[data-needs] > .need")];
+    this.element.querySelector("[data-of-needs]").hidden = !needs.length;
+    needs.forEach((one, number) => { one.querySelector("[data-earlier]").disabled = !number || !this.writes; });
   }
 
   clause(clause) {
@@ -239,9 +260,24 @@ export class FormView {
   clicked(event) {
     const remove = event.target.closest("[data-remove]");
     const add = event.target.closest("[data-add]");
+    const earlier = event.target.closest("[data-earlier]");
     if (remove) {
-      remove.closest(".clause, .group, .action").remove();
+      remove.closest(".clause, .group, .action, .need").remove();
+      this.counted();
       this.told();
+    } else if (earlier) {
+      const need = earlier.closest(".need");
+      need.previousElementSibling.before(need);
+      need.querySelector('[data-part="name"]').focus(); // what is moved loses it
+      this.counted();
+      this.told();
+    } else if (add?.dataset.add === "need") {
+      const made = this.need({ name: "", when: { kind: "group", how: "all", parts: [], fixed: false, at: "" }, at: "" });
+      this.element.querySelector("[data-needs]").append(made);
+      const within = this.element.elements.within;
+      if (!within.value) within.value = within.placeholder;
+      this.counted();
+      made.querySelector('[data-part="name"]').focus();
     } else if (add) {
       const place = add.closest("[data-when], [data-parts]");
       const fresh = { kind: "clause", attribute: "", operator: "equals", values: [], quantifier: "", negated: false, at: "" };
@@ -267,6 +303,8 @@ export class FormView {
     const form = { when: this.readGroup(this.element.querySelector("[data-when]"), "all"), then: this.readActions() };
     for (const key of ["name", "description", "priority", "deadline", "on_unknown"]) form[key] = fields[key].value.trim();
     for (const key of ["stop", "active"]) form[key] = FLAGS[fields[key].value];
+    form.needs = this.readNeeds();
+    for (const key of ["within", "else"]) form[key] = form.needs.length ? fields[key].value.trim() : "";
     return form;
   }
 
@@ -279,6 +317,15 @@ export class FormView {
       return inner.parts.length ? inner : null;
     });
     return { kind: "group", how, parts: parts.filter(Boolean), fixed: place.dataset.fixed === "yes", at: place.dataset.at ?? "" };
+  }
+
+  // A series without a name is none yet.
+  readNeeds() {
+    return [...this.element.querySelectorAll("[data-needs] > .need")].map((element) => ({
+      name: element.querySelector('[data-part="name"]').value.trim(),
+      when: this.readGroup(element.querySelector("[data-parts]"), "all"),
+      at: element.dataset.at,
+    })).filter((one) => one.name);
   }
 
   // A condition that is not filled in yet is none.
