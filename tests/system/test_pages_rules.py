@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from tests.bench import Bench
 from tests.browser import NARROW, PATIENCE_MS, WIDE, Visit, Visitor
@@ -172,6 +173,32 @@ def test_a_rule_of_several_series_is_made_in_the_form(visit: Visit) -> None:
     expect(page.get_by_label("Wait for the others")).to_be_hidden()
     expect(page.locator(".cm-content")).not_to_contain_text("within")
     assert "needs" not in code(page)
+    visit.demand_quiet()
+
+
+def test_what_is_done_to_the_form_while_it_is_written_is_not_lost(visit: Visit) -> None:
+    page = edited(visit, "tumour")
+    slow = threading.Event()
+
+    def written_slowly(route: Route) -> None:
+        slow.wait(0.3)
+        route.continue_()
+
+    page.route("**/api/v1/rules/form/write", written_slowly)
+    needs = page.locator(".need")
+    first = needs.first.get_by_label("Value", exact=True)
+    first.fill("t1")
+    needs.nth(1).get_by_role("button", name="Take this series out").click()  # before the value is written
+    page.get_by_role("button", name="Add a series").click()
+    page.keyboard.type("t2", delay=100)
+    page.get_by_label("Wait for the others").fill("90 min")
+    page.keyboard.press("Tab")
+    content = page.locator(".cm-content")
+    expect(content).to_contain_text("within: 90 min")
+    expect(content).to_contain_text("contains: t1}")
+    expect(content).not_to_contain_text("flair")
+    expect(content).to_contain_text("t2: {}")
+    expect(page.locator("[data-saved]")).to_have_text("Saved in your draft")
     visit.demand_quiet()
 
 

@@ -107,30 +107,57 @@ const form = plainText ? null : new FormView(document.querySelector("[data-form]
   changed: write,
 });
 
+// The text that the form was drawn from, whose places it names, and what the form's writes made of it since.
+const drawn = { from: null, made: null };
+
 let asked = 0;
 async function readForm() {
   if (!form) return;
   const mine = ++asked;
-  const shown = await api.call("POST", "/api/v1/rules/form", { text: text() });
-  if (mine === asked) form.show(shown);
+  const read = text();
+  const shown = await api.call("POST", "/api/v1/rules/form", { text: read });
+  if (mine === asked) draw(shown, read);
 }
 
-let writing = Promise.resolve();
-function write(wanted) {
+function draw(shown, from) {
+  form.show(shown);
+  drawn.from = drawn.made = from;
+}
+
+let wanted = null; // gives the form as it stands; null: nothing is to be written
+let writing = false;
+async function write(value) {
   asked++;
-  writing = writing.then(async () => {
-    const problem = document.querySelector("[data-form-problem]");
-    try {
-      const shown = await api.call("POST", "/api/v1/rules/form/write", { text: text(), form: wanted() });
-      problem.hidden = true;
-      show(shown.text, true);
-      form.show(shown);
-    } catch (fault) {
-      problem.textContent = fault.message;
-      problem.hidden = false;
-      await readForm();
-    }
-  });
+  wanted = value;
+  if (writing) return;
+  writing = true;
+  while (wanted) await writeOnce();
+  writing = false;
+}
+
+// What somebody does to the form meanwhile stays: it is drawn anew only when nothing was, and is written as a whole.
+async function writeOnce() {
+  const value = wanted;
+  wanted = null;
+  const before = text();
+  const touched = form.touched;
+  const untouched = () => form.touched === touched && !form.pressed;
+  const problem = document.querySelector("[data-form-problem]");
+  try {
+    const shown = await api.call("POST", "/api/v1/rules/form/write", {
+      text: before === drawn.made ? drawn.from : before, form: value(),
+    });
+    problem.hidden = true;
+    if (text() !== before) wanted ??= value;
+    if (wanted) return;
+    show(shown.text, true);
+    drawn.made = text();
+    if (untouched()) draw(shown, drawn.made);
+  } catch (fault) {
+    problem.textContent = fault.message;
+    problem.hidden = false;
+    if (!wanted && untouched()) await readForm().catch((other) => api.say(other.message, "bad"));
+  }
 }
 
 /* What follows every change: saved, checked, counted */

@@ -9,6 +9,8 @@ export class FormView {
     Object.assign(this, { element, say, models, destinations, writes, changed });
     this.operators = new Map();
     this.names = 0;
+    this.touched = 0; // how often somebody did something to it
+    this.pressed = false; // what is pressed must be there until it is let go, or it is no click
     this.cannot = document.querySelector("[data-cannot]");
     element.addEventListener("submit", (event) => event.preventDefault());
     element.addEventListener("change", (event) => {
@@ -17,7 +19,12 @@ export class FormView {
       else this.told();
     });
     element.addEventListener("click", (event) => this.clicked(event));
+    element.addEventListener("pointerdown", () => { this.pressed = true; });
+    for (const end of ["pointerup", "pointercancel"]) {
+      document.addEventListener(end, () => setTimeout(() => { this.pressed = false; }));
+    }
     element.addEventListener("input", (event) => {
+      this.touched++;
       if (event.target.dataset.part === "attribute") this.suggest(event.target.value);
     });
     element.addEventListener("focusin", (event) => {
@@ -26,6 +33,7 @@ export class FormView {
   }
 
   told() {
+    this.touched++;
     if (this.writes) this.changed(() => this.value());
   }
 
@@ -261,6 +269,7 @@ export class FormView {
     const remove = event.target.closest("[data-remove]");
     const add = event.target.closest("[data-add]");
     const earlier = event.target.closest("[data-earlier]");
+    if (add) this.touched++;
     if (remove) {
       remove.closest(".clause, .group, .action, .need").remove();
       this.counted();
@@ -291,6 +300,7 @@ export class FormView {
     if (!select.value) return;
     const made = this.action({ kind: select.value, values: [], volume: "", unsuitable: false, say: "", at: "" });
     select.value = "";
+    this.touched++;
     this.element.querySelector("[data-then]").append(made);
     made.querySelector("input, select, textarea")?.focus();
     if (made.dataset.kind === "hold" || made.dataset.kind === "ignore") this.told();
