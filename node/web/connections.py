@@ -10,9 +10,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MOST_UNREAD = 1 << 18  # bytes that are neither of a whole head nor of a body: header fields, trailers, chunk sizes
+_PIECE = 1 << 18  # bytes of an answer that are handed on at once
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -29,6 +31,29 @@ class Bounds:
 
 
 USUAL = Bounds()
+
+
+def in_pieces(app: ASGIApp) -> ASGIApp:
+    """Its answers in pieces, each when the one before was read on.
+
+    uvicorn takes whatever it is given at once: a large one would have to be read to its end within `unread_s`, and over
+    TLS within the half minute that a connection has to be closed.
+    """
+
+    async def cut(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            body = memoryview(message.get("body", b""))
+            if len(body) <= _PIECE:
+                await send(message)
+                return
+            last = range(0, len(body), _PIECE)[-1]
+            for at in range(0, len(body), _PIECE):
+                more = at < last or message.get("more_body", False)
+                await send({**message, "body": body[at : at + _PIECE], "more_body": more})
+
+        await app(scope, receive, sent)
+
+    return cut
 
 
 class Bounded(HttpToolsProtocol):

@@ -20,7 +20,7 @@ from node.adapters.server_tls import Certificates
 from node.core.access.addresses import is_loopback
 from node.errors import BadConfiguration
 from node.web.access import Access, Open
-from node.web.connections import USUAL, Bounded, Bounds
+from node.web.connections import USUAL, Bounded, Bounds, in_pieces
 
 _START_S = 10.0
 
@@ -56,7 +56,7 @@ class Web:
         if certificates:
             certificates.check()
         listening = _listen(host, port)
-        app = self._access(Starlette(routes=list(self._routes)))
+        app = in_pieces(self._access(Starlette(routes=list(self._routes))))
         config = uvicorn.Config(
             app,
             http=cast("type[asyncio.Protocol]", partial(Bounded, self._bounds)),

@@ -11,13 +11,14 @@ from time import sleep
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from node.web import Web
 from node.web.connections import Bounds
 
 ENDLESS = b"x" * 65536
+WHOLE = bytes(range(256)) * (1 << 16)  # 16 MiB: more than the system holds for a client
 
 
 class Reading:
@@ -41,6 +42,9 @@ class Reading:
     async def tell(self, _request: Request) -> StreamingResponse:
         return StreamingResponse(self._endless())
 
+    async def whole(self, _request: Request) -> Response:
+        return Response(WHOLE)
+
     async def _endless(self) -> AsyncIterator[bytes]:
         try:
             while True:
@@ -57,7 +61,12 @@ def reading() -> Reading:
 
 @contextmanager
 def served(reading: Reading, bounds: Bounds) -> Iterator[int]:
-    web = Web([Route("/count", reading.count, methods=["POST"]), Route("/tell", reading.tell)], bounds=bounds)
+    routes = [
+        Route("/count", reading.count, methods=["POST"]),
+        Route("/tell", reading.tell),
+        Route("/whole", reading.whole),
+    ]
+    web = Web(routes, bounds=bounds)
     try:
         yield web.start("127.0.0.1", 0)
     finally:
@@ -120,3 +129,13 @@ def test_an_answer_that_is_read_on_goes_on(reading: Reading) -> None:
             assert client.recv(1 << 20)
             sleep(0.05)
         assert not reading.gone.is_set()
+
+
+def test_a_large_answer_is_read_as_slowly_as_a_small_one(reading: Reading) -> None:
+    with served(reading, Bounds(unread_s=1.5)) as port, connected(port) as client:
+        client.sendall(b"GET /whole HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+        content = b""
+        while chunk := client.recv(1 << 16):
+            content += chunk
+            sleep(0.012)
+        assert content.endswith(WHOLE)
