@@ -13,11 +13,13 @@ from ssl import SSLContext
 from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from node.core.rejection import sentence
 from node.errors import DestinationUnavailable
 
 UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]  # little endian: explicit VR, implicit VR
@@ -99,6 +101,7 @@ def negotiated(
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = remote.timeout_seconds
     ae.network_timeout = None
     opened: list[socket.socket] = []
+    rejections: list[str] = []
     association = ae.associate(
         remote.host,
         remote.port,
@@ -107,10 +110,13 @@ def negotiated(
         max_pdu=_MAX_PDU,
         ext_neg=list(roles) or None,
         tls_args=(remote.tls, remote.host) if remote.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _note_connection, [opened])],
+        evt_handlers=[
+            (evt.EVT_CONN_OPEN, _note_connection, [opened]),
+            (evt.EVT_PDU_RECV, _note_rejection, [rejections]),
+        ],
     )
     try:
-        _demand(association, remote)
+        _demand(association, remote, rejections)
         _stop_reactor(association)
         yield association
     finally:
@@ -125,12 +131,22 @@ def _note_connection(event: evt.Event, opened: list[socket.socket]) -> None:
         opened.append(connection.socket)
 
 
-def _demand(association: Association, remote: RemoteAE) -> None:
+def _note_rejection(event: evt.Event, rejections: list[str]) -> None:
+    if not isinstance(event.pdu, A_ASSOCIATE_RJ):
+        return
+    pdu, assoc = event.pdu, event.assoc
+    result, source, reason = (number or 0 for number in (pdu.result, pdu.source, pdu.reason_diagnostic))
+    rejections.append(sentence(result, source, reason, assoc.requestor.ae_title, assoc.acceptor.ae_title))
+    # Of a reason that PS3.8 reserves pynetdicom's thread would die, and the time-out pass before anything is told.
+    pdu.reason_diagnostic = 1
+
+
+def _demand(association: Association, remote: RemoteAE, rejections: Sequence[str]) -> None:
     if association.is_established:
         return
     if association.rejected_contexts:
         raise NothingAcceptedError
-    why = "rejects the association" if association.is_rejected else "cannot be reached"
+    why = rejections[-1] if rejections else "cannot be reached"
     raise DestinationUnavailable(f"{remote} {why}")
 
 

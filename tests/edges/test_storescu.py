@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -141,6 +143,36 @@ def test_who_does_not_offer_verification_is_there_all_the_same(pacs: Pacs) -> No
     destination = DicomPeer("out", pacs.peer)
     destination.probe()
     assert destination.greet() == "takes associations, but not C-ECHO"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (b"\1\1\3", "rejects the association, calling AE title not recognized: admit SCU with"),
+        (b"\2\3\2", "rejects the association for now, local limit exceeded: "),
+        (b"\1\1\x0a", "rejects the association, source 1, reason 10: "),
+    ],
+)
+def test_a_peer_that_rejects_is_told_with_its_reason_also_one_that_the_standard_reserves(
+    fields: bytes, said: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        rejecting = threading.Thread(target=_reject, args=(peer, fields))
+        rejecting.start()
+        to = Peer("PACS", "127.0.0.1", peer.getsockname()[1], "SCU", timeout_seconds=60)
+        with pytest.raises(DestinationUnavailable) as told:
+            echo(to)
+        rejecting.join(60)
+    assert str(told.value).startswith(f"{to} {said}")
+
+
+def _reject(peer: socket.socket, fields: bytes) -> None:
+    """A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    connection, _ = peer.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(b"\3\0\0\0\0\4\0" + fields)
+        connection.recv(1)  # it goes first
 
 
 def test_an_echo_is_answered_or_the_peer_unavailable(tmp_path: Path) -> None:
