@@ -86,9 +86,13 @@ def _wait(failures: int, jitter: float) -> timedelta:
 def sentence(name: str, breaker: Breaker, queued: int, now: datetime) -> str:
     """What people are told; times are in the zone of `now`."""
     since = f" since {clock_time(breaker.since, now)}" if breaker.since else ""
-    again = f", next try {clock_time(breaker.next_try_at, now)}" if breaker.next_try_at else ""
+    again = f", next try {_when(breaker.next_try_at, now)}" if breaker.next_try_at else ""
     why = f" ({breaker.reason})" if breaker.reason else ""
     return f"waiting for {name}{since}, {queued} queued{again}{why}"
+
+
+def _when(at: datetime, now: datetime) -> str:
+    return clock_time(at, now) if at > now else "now"
 
 
 def clock_time(at: datetime, now: datetime) -> str:

@@ -117,10 +117,10 @@ class Destinations:
         self.places.get(Family.DESTINATION, name)
         return pauses.pause(self.database, pauses.DESTINATION, name, actor, self.clock())
 
-    def resume(self, name: str) -> bool:
-        """What waited is due at once. False when it was not paused. Raises NoSuch."""
+    def resume(self, name: str, actor: str) -> bool:
+        """What waited is due at once, also where it failed before. False when it was not paused. Raises NoSuch."""
         self.places.get(Family.DESTINATION, name)
-        return pauses.resume(self.database, pauses.DESTINATION, name, self.clock())
+        return pauses.resume(self.database, pauses.DESTINATION, name, self.clock(), actor, self._groups(name))
 
     def _test(self, name: str, destination: Destination, asked: Asked) -> Iterator[Seen]:
         with self._alone(name), tempfile.TemporaryDirectory() as folder:
@@ -158,4 +158,7 @@ class Destinations:
         return (QUEUED, f"{number} queued") if number else (IDLE, "nothing waits")
 
     def _names(self, name: str) -> Sequence[str]:
-        return [name, *(group for group, members in self.groups.items() if name in members)]
+        return [name, *self._groups(name)]
+
+    def _groups(self, name: str) -> Sequence[str]:
+        return [group for group, members in self.groups.items() if name in members]

@@ -75,9 +75,9 @@ def test_people_are_told_since_when_how_many_and_until_when() -> None:
         "(PACS2@10.0.0.2:104 cannot be reached)"
     )
     next_day = NOON + timedelta(days=1)
-    assert "since 2026-01-05 12:02 UTC, 312 queued, next try 2026-01-05 12:07 UTC" in sentence(
-        "PACS2", breaker, 312, next_day
-    )
+    assert "since 2026-01-05 12:02 UTC, 312 queued, next try now (" in sentence("PACS2", breaker, 312, next_day)
+    day_before = NOON - timedelta(days=1)
+    assert "next try 2026-01-05 12:07 UTC" in sentence("PACS2", breaker, 312, day_before)
 
 
 @pytest.mark.parametrize(

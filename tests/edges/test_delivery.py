@@ -101,6 +101,23 @@ def test_it_is_tried_again_at_the_time_that_was_told(at: Site) -> None:
     assert asked == [told]
 
 
+@pytest.mark.parametrize("named", ["pacs1", "both"])
+def test_who_resumes_a_destination_that_failed_has_it_tried_at_once(at: Site, named: str) -> None:
+    first, second = out(at, "pacs1", "pacs2")
+    at.groups["both"] = ("pacs1", "pacs2")
+    first.down = second.down = True
+    number = at.job(named)
+    for _ in range(3):
+        at.attempt(number)
+    pauses.pause(at.database, pauses.DESTINATION, "pacs1", "anna", at.clock())
+    first.down = False
+    assert at.run() == []
+    pauses.resume(at.database, pauses.DESTINATION, "pacs1", at.clock(), "anna", ["both"])
+    assert at.breaker("pacs1").next_try_at == at.clock()
+    assert at.run() == [f"delivered to {named}"]
+    assert at.breaker("pacs1") == CLOSED
+
+
 def test_one_worker_probes_and_what_waits_goes_out_as_soon_as_it_answers(at: Site) -> None:
     (pacs,) = out(at, "pacs")
     pacs.down = True

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from node.adapters.database import audit
+from node.adapters.database.audit import Wanted
 from node.adapters.destinations import Outgoing
 from node.app.keeping import build_destinations
 from node.app.places import Places
@@ -166,4 +168,9 @@ def test_pause_and_resume(kept: Kept) -> None:
     assert (standing(kept, "p")["state"], standing(kept, "p")["paused_by"]) == ("paused", "local")
     assert kept.api.post("/destinations/p/resume").json() == {"changed": True}
     assert standing(kept, "p")["state"] == "idle"
+    told = audit.page(kept.database, Wanted(object="destination p"), None, 9)
+    assert [(one.line.what, one.line.actor) for one in told[:2]] == [
+        ("destination.resume", "local"),
+        ("destination.pause", "local"),
+    ]
     assert kept.api.post("/destinations/nobody/pause").status_code == 404

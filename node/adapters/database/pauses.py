@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from node.adapters.database import audit
+from node.adapters.database.delivery_tables import breaker
 from node.adapters.database.engine import Database
 from node.adapters.database.engine_tables import pause as rows
 from node.adapters.database.tables import delivery, job, result
@@ -38,12 +39,23 @@ def pause(database: Database, kind: str, name: str, actor: str, now: datetime) -
     return True
 
 
-def resume(database: Database, kind: str, name: str, now: datetime, actor: str = "") -> bool:
-    """What waited for it is due now. False when it was not paused."""
+def resume(
+    database: Database, kind: str, name: str, now: datetime, actor: str = "", groups: Collection[str] = ()
+) -> bool:
+    """What waited for it, or for a group of which it is a member, is due now. False when it was not paused.
+
+    A destination that failed is tried at once too: whoever resumes it has seen to it.
+    """
     with database.transaction() as connection:
         gone = connection.execute(delete(rows).where(rows.c.kind == kind, rows.c.name == name)).rowcount
         if gone and kind == DESTINATION:
-            due_now(connection, name, now)
+            connection.execute(
+                update(breaker)
+                .where(breaker.c.destination == name, breaker.c.next_try_at > now)
+                .values(next_try_at=now)
+            )
+            for one in (name, *groups):
+                due_now(connection, one, now)
         if gone:
             audit.note(
                 connection, now, f"{kind}.resume", f"{kind} {name}", actor=actor, before="paused", after="in use"

@@ -50,5 +50,5 @@ def pause(name: str, config: Path | None) -> None:
 def resume(name: str, config: Path | None) -> None:
     """End a pause of NAME: what waited is due at once."""
     with opened(config) as destinations:
-        changed = destinations.resume(name)
+        changed = destinations.resume(name, getpass.getuser())
     click.echo(f"{name} goes on" if changed else f"{name} was not paused")

@@ -94,7 +94,7 @@ def destinations_router(destinations: Destinations) -> APIRouter:
         return Changed(changed=destinations.pause(name, actor.name))
 
     @router.post("/{name}/resume", summary="End the pause: what waited is due at once")
-    def resume(name: str, _actor: Operating) -> Changed:
-        return Changed(changed=destinations.resume(name))
+    def resume(name: str, actor: Operating) -> Changed:
+        return Changed(changed=destinations.resume(name, actor.name))
 
     return router
