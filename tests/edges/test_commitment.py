@@ -14,11 +14,12 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from node.adapters.association import RemoteAE
 from node.adapters.database import Database
 from node.adapters.database.service_tables import commitment as table
+from node.adapters.database.tables import instance
 from node.adapters.files import Files
 from node.config import load
 from node.core.storage_commitment import SOP_CLASS_UID, SOP_INSTANCE_UID, Reference, Report, judge
@@ -161,6 +162,18 @@ def test_an_instance_whose_file_is_gone_is_not_promised(site: Site, tmp_path: Pa
     site.send(one)
     for line in site.node.receipts():
         (tmp_path / "instances" / line.path).unlink()
+    site.ask(references(one))
+    with site.scanner.on():
+        site.commitments.report_next()
+    assert site.scanner.heard[0][1].FailedSOPSequence[0].FailureReason == 0x0112
+
+
+def test_an_instance_whose_file_is_about_to_go_is_not_promised(site: Site) -> None:
+    """First a row says that it was removed; the file follows, after a kill an hour later."""
+    one = mr_series(Grid(slices=1))
+    site.send(one)
+    with site.node.database.transaction() as connection:
+        connection.execute(update(instance).values(removed_at=site.clock()))
     site.ask(references(one))
     with site.scanner.on():
         site.commitments.report_next()

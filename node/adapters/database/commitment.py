@@ -96,7 +96,7 @@ def _promise(connection: Connection, request: Request) -> None:
 
 
 def stored(database: Database, sop_instance_uids: Sequence[str]) -> dict[str, Stored]:
-    """What the store has of these instances; those it does not have are left out."""
+    """What the store has of these instances. Those it does not have are left out, also where a file is still to go."""
     found: dict[str, Stored] = {}
     with database.reading() as connection:
         for uids in _portions(sop_instance_uids):
@@ -107,7 +107,8 @@ def stored(database: Database, sop_instance_uids: Sequence[str]) -> dict[str, St
                     )
                 )
             )
-            for row in connection.execute(select(instance).where(instance.c.sop_instance_uid.in_(uids))):
+            there = instance.c.sop_instance_uid.in_(uids), instance.c.removed_at.is_(None)
+            for row in connection.execute(select(instance).where(*there)):
                 uid = row.sop_instance_uid
                 found[uid] = Stored(row.sop_class_uid, row.path, uid in disputed)
     return found
