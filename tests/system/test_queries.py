@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from benchmarks.pages.filling import fill
 from node.adapters.database import Database, deliveries, feeds, notices, processes, retention, shadows, stuck
 from node.adapters.database.index import followed
+from node.adapters.database.ledger import Ledger
 from node.app.node import Node
 from node.config import Settings
 from node.core.notices import Alarm, Kind, Severity, Sighting, Told
@@ -91,6 +93,7 @@ def now_and_then(folder: Path) -> None:
         deliveries.close_breaker(database, "pacs", ["pacs"], NOON)
         deliveries.report(database, "1.2", ["1.2.3"], {}, NOON)
         assert not deliveries.all_queued(database)
+        assert not Ledger(database, "none", timedelta()).named(["none.dcm"])
         assert not retention.named(database, ["none.dcm"]) | retention.named_results(database, ["none.dcm"])
         retention.oldest(database, 9, NOON)
         feeds.note_missed(database, "old", "1.2", "it is gone", NOON)

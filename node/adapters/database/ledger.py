@@ -90,8 +90,12 @@ class Ledger:
         raise StoreUnavailable("the ledger could not be written: another writer uses this chain")
 
     def named(self, paths: Collection[str]) -> frozenset[str]:
-        """Those of the paths that a line of the ledger names. Raises StoreUnavailable when nobody knows."""
-        wanted = select(receipt.c.path).where(receipt.c.path.in_(paths))
+        """Those of the paths that lines name which may have been written since the last that is known to have been.
+
+        Raises StoreUnavailable when nobody knows.
+        """
+        since = receipt.c.chain == self._chain, receipt.c.number > self._number  # the key finds them, however many
+        wanted = select(receipt.c.path).where(*since, receipt.c.path.in_(paths))
         with self._database.reading() as connection:
             return frozenset(connection.scalars(wanted))
 
