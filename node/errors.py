@@ -11,6 +11,7 @@
     ├── Retryable               the same work may succeed later: wait and try again
     │   ├── ModelUnavailable    Triton is down, starting, full or too slow
     │   ├── DestinationUnavailable   a PACS is down, busy or out of room
+    │   │   └── AssociationRejected  … or rejects the association, and says why
     │   ├── SourceUnavailable   an archive or folder that instances are fetched from cannot be reached
     │   ├── StorageFull         below the disk watermark
     │   └── StoreUnavailable    the database does not answer
@@ -82,6 +83,14 @@ class DestinationUnavailable(Retryable):
         """`retry_after`: the seconds that it asked to be left alone for, where it said so."""
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class AssociationRejected(DestinationUnavailable):
+    """A peer answers A-ASSOCIATE-RJ (PS3.8 9.3.4). `what` it said, and the `cure`."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        self.what, self.cure = what, cure
+        super().__init__(f"{what}: {cure}")
 
 
 class SourceUnavailable(Retryable):

@@ -19,8 +19,8 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from node.core.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from node.core.rejection import sentence
-from node.errors import DestinationUnavailable
+from node.core.rejection import reason_and_cure
+from node.errors import AssociationRejected, DestinationUnavailable
 
 UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]  # little endian: explicit VR, implicit VR
 _MAX_PDU = 262144
@@ -101,7 +101,7 @@ def negotiated(
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = remote.timeout_seconds
     ae.network_timeout = None
     opened: list[socket.socket] = []
-    rejections: list[str] = []
+    rejections: list[tuple[str, str]] = []
     association = ae.associate(
         remote.host,
         remote.port,
@@ -131,23 +131,25 @@ def _note_connection(event: evt.Event, opened: list[socket.socket]) -> None:
         opened.append(connection.socket)
 
 
-def _note_rejection(event: evt.Event, rejections: list[str]) -> None:
+def _note_rejection(event: evt.Event, rejections: list[tuple[str, str]]) -> None:
     if not isinstance(event.pdu, A_ASSOCIATE_RJ):
         return
     pdu, assoc = event.pdu, event.assoc
     result, source, reason = (number or 0 for number in (pdu.result, pdu.source, pdu.reason_diagnostic))
-    rejections.append(sentence(result, source, reason, assoc.requestor.ae_title, assoc.acceptor.ae_title))
+    rejections.append(reason_and_cure(result, source, reason, assoc.requestor.ae_title, assoc.acceptor.ae_title))
     # Of a reason that PS3.8 reserves pynetdicom's thread would die, and the time-out pass before anything is told.
     pdu.reason_diagnostic = 1
 
 
-def _demand(association: Association, remote: RemoteAE, rejections: Sequence[str]) -> None:
+def _demand(association: Association, remote: RemoteAE, rejections: Sequence[tuple[str, str]]) -> None:
     if association.is_established:
         return
     if association.rejected_contexts:
         raise NothingAcceptedError
-    why = rejections[-1] if rejections else "cannot be reached"
-    raise DestinationUnavailable(f"{remote} {why}")
+    if rejections:
+        what, cure = rejections[-1]
+        raise AssociationRejected(f"{remote} {what}", cure)
+    raise DestinationUnavailable(f"{remote} cannot be reached")
 
 
 def _stop_reactor(association: Association) -> None:

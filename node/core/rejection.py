@@ -17,9 +17,9 @@ _REASONS = {
 }
 
 
-def sentence(result: int, source: int, reason: int, calling: str, called: str) -> str:
-    """What is said of A-ASSOCIATE-RJ with these fields; `calling` and `called` are the AE titles that were sent."""
+def reason_and_cure(result: int, source: int, reason: int, calling: str, called: str) -> tuple[str, str]:
+    """What A-ASSOCIATE-RJ with these fields says; `calling` and `called` are the AE titles that were sent."""
     unknown = (f"source {source}, reason {reason}", "its log may say why")
     said, cure = _REASONS.get((source, reason), unknown)
     for_now = " for now" if result == _TRANSIENT else ""
-    return f"rejects the association{for_now}, {said}: {cure.format(calling=calling, called=called)}"
+    return f"rejects the association{for_now}, {said}", cure.format(calling=calling, called=called)

@@ -29,7 +29,7 @@ from node.core.forms import Form
 from node.core.inspection import Seen, Verdict
 from node.core.sample import TEST_TRANSACTION, sample_file
 from node.core.status import Meaning
-from node.errors import BadInstance, DestinationUnavailable, NodeError
+from node.errors import AssociationRejected, BadInstance, DestinationUnavailable, NodeError
 
 _SEARCH = "Study Root Query"
 _COMMITMENT = "Storage Commitment"
@@ -174,6 +174,9 @@ class Examination:
             elif isinstance(self._destination, Probing):
                 self._destination.probe()
                 yield Seen("answers", Verdict.OK, "answers C-ECHO")
+        except AssociationRejected as rejected:
+            self._lost = True
+            yield Seen("answers", Verdict.FAILED, rejected.what, rejected.cure[0].upper() + rejected.cure[1:])
         except DestinationUnavailable as down:
             self._lost = True
             yield Seen("answers", Verdict.FAILED, str(down), _CURES["answers"])

@@ -16,12 +16,13 @@ from node.adapters.destinations import Outgoing
 from node.app.keeping import build_destinations
 from node.app.places import Places
 from node.pipeline.examination import Asked, Examination
+from node.scp import Admission
 from tests.certificates import Authority
 from tests.clock import Clock
 from tests.destinations import stow_server
 from tests.fakes import FakeDestination
 from tests.keeping import Kept, keeping
-from tests.listening import now
+from tests.listening import listening, now
 from tests.orthanc import free_port, orthanc
 from tests.waiting import wait
 
@@ -158,6 +159,15 @@ def test_one_destination_is_tested_once_at_a_time(kept: Kept) -> None:
             next(destinations.test("silent"))
         assert [one.verdict.value for one in first] == ["ok", "failed"]
         assert next(one.part for one in destinations.test("silent")) == "name"
+
+
+def test_a_pacs_that_rejects_the_association_says_why(kept: Kept, tmp_path: Path) -> None:
+    with listening(tmp_path / "pacs", admission=Admission("PACS", False, [])) as pacs:
+        kept.add("destinations", "strict", "dicom", {"ae_title": "PACS", "host": "127.0.0.1", "port": pacs.port})
+        verdict, sentence, cure = steps_of(kept, "strict")["answers"]
+    to = f"PACS@127.0.0.1:{pacs.port}"
+    assert (verdict, sentence) == ("failed", f"{to} rejects the association, calling AE title not recognized")
+    assert cure == "Admit MRICORE with the address of this machine there"
 
 
 def test_pause_and_resume(kept: Kept) -> None:
