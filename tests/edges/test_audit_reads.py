@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -113,6 +115,20 @@ def test_a_node_that_stops_has_written_all_of_it(store: Store, reads: Reads) -> 
     writer.start()
     writer.stop(60)
     assert len(audit.after(store.database, 0, 2000)) == 1200
+
+
+def test_two_who_write_at_once_write_each_line_once(store: Store, reads: Reads) -> None:
+    """The end of a node does not wait long for the thread that writes."""
+    for number in range(600):
+        reads.tell(What.SENT, f"study {number}", "", ANNA)
+    with store.database.transaction():  # nobody else may write yet
+        writing = [threading.Thread(target=reads.write) for _ in range(2)]
+        for one in writing:
+            one.start()
+        sleep(0.2)
+    for one in writing:
+        one.join()
+    assert [one.line.object for one in lines(store)] == [f"study {number}" for number in range(600)]
 
 
 # Pages and API

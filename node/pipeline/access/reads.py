@@ -63,7 +63,7 @@ class _Read:
 
 
 class Reads:
-    """Takes lines from any thread; `write` is called by one, again and again."""
+    """Takes lines from any thread; `write` is called again and again, and works for one thread at a time."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Reads:
         self._database, self._clock, self._kept, self._most = database, clock, frozenset(kept), waiting
         self._waiting: deque[_Read] = deque()
         self._untold = 0
-        self._lately, self._lock = Lately(clock), threading.Lock()
+        self._lately, self._lock, self._writing = Lately(clock), threading.Lock(), threading.Lock()
 
     def tell(self, what: What, on: str, after: str, reader: Reader, same: tuple[str, ...] | None = None) -> None:
         """`same`: told once in ten minutes of this reader, whatever else the line says; None: each time."""
@@ -95,6 +95,10 @@ class Reads:
 
         Raises StoreUnavailable; then all of it waits for the next time.
         """
+        with self._writing:  # a node that stops writes the rest while its thread may still be at it
+            return self._write()
+
+    def _write(self) -> bool:
         with self._lock:
             some, untold = list(islice(self._waiting, _AT_ONCE)), self._untold
         if not some and not untold:
