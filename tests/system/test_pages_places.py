@@ -5,29 +5,45 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from node.adapters.database import Database
+from node.adapters.database import deliveries as delivery_rows
 from node.adapters.database import places as rows
+from node.adapters.database import rules as rule_rows
 from node.adapters.database.sender_requests import Request
 from node.adapters.database.sender_requests import note as note_request
 from node.adapters.database.senders import is_admitted, note_sender
 from node.app.keeping import build_places_routers
 from node.app.keeping_pages import build_places_pages
 from node.app.places import Places
+from node.core.breaker import Breaker
 from node.core.places import Family
+from node.core.rules import version_of
 from node.web import Web, api_routes
 from node.web.pages import Pages, page_routes
 from tests.browser import NARROW, WIDE, Visit, Visitor
+from tests.clock import Clock
 from tests.databases import migrated
+from tests.delivering import Site
 from tests.edges.test_destination_dicom import Pacs
 from tests.keeping import settings_of
 from tests.listening import now
 
 FILE = {"name": "archive", "kind": "folder", "path": "/srv/results"}
+RULE = """
+name: outlines
+priority: routine
+when: {Modality: MR}
+on_unknown: hold
+then:
+  - infer: mri_core_head
+  - deliver: [archive]
+"""
 SR = "1.2.840.10008.5.1.4.1.1.88.34"
 CLASSES = ("1.2.840.10008.1.1", SR, "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.2.2.1")
 
@@ -138,6 +154,27 @@ def test_a_second_pacs_stands_in_for_the_first(visitor: Visitor, database: Datab
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         expect(page.get_by_role("heading", name="Destinations and sources")).to_be_visible()
         expect(page.get_by_role("link", name="any-pacs")).to_have_count(0)
+        visit.demand_quiet()
+
+
+def test_a_destination_says_what_waits_and_leads_to_its_rules_and_is_tried_when_it_is_resumed(
+    visitor: Visitor, database: Database, tmp_path: Path
+) -> None:
+    files = {"a.yaml": RULE}
+    rule_rows.keep(database, version_of(files), files, author="anna", reason="", now=now())
+    rule_rows.publish(database, rule_rows.ToPublish(version_of(files), "anna", "", "publish"), 0, now())
+    Site(database, tmp_path, Clock(now() - timedelta(minutes=20))).job("archive")
+    failing = Breaker(3, now(), now() + timedelta(minutes=9), "the folder is away")
+    delivery_rows.step(database, "archive", lambda _before: failing)
+    with visitor.window() as visit:
+        page = visit.open("/admin/places/destination/archive")
+        expect(page.get_by_role("link", name="outlines")).to_have_attribute("href", "/admin/rules/outlines")
+        standing = page.locator("#standing")
+        expect(standing).to_contain_text(re.compile(r"The oldest came \d+m ago"))
+        page.get_by_role("button", name="Pause").click()
+        expect(standing).to_contain_text("paused by local, 2 queued")
+        page.get_by_role("button", name="Resume").click()
+        expect(standing).to_contain_text("2 queued, next try now (the folder is away)")
         visit.demand_quiet()
 
 
