@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -17,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from node.adapters.database import jobs as rows
 from node.adapters.database import retention, routing
-from node.adapters.database.erasing import Asked, plan
+from node.adapters.database.erasing import Asked, erase, plan
 from node.adapters.triton import StillWanted
 from node.core.card import Brought, Card, parse_card
 from node.core.jobs import Job
@@ -198,6 +199,25 @@ def test_a_late_slice_of_any_input_supersedes(both: Bench) -> None:
     images = result(both, "SEG").ReferencedSeriesSequence[1].ReferencedInstanceSequence
     assert len(images) == 7
     assert result(both, "SR").PredecessorDocumentsSequence
+
+
+def test_an_image_of_any_input_that_was_deleted_and_comes_corrected_supersedes(both: Bench) -> None:
+    wrong, right = FLAIR[2], copy.deepcopy(FLAIR[2])
+    right.ImageComments = "corrected"
+    arrive(both, [*T1, *FLAIR])
+    done(both)
+    asked = Asked(str(wrong.StudyInstanceUID), str(wrong.SeriesInstanceUID), str(wrong.SOPInstanceUID), "anna", "wrong")
+    (portion,) = plan(both.store.database, asked).portions
+    assert len(erase(both.store.database, asked, portion, both.clock()).files) == 1
+    arrive(both, [])
+    assert len(both.jobs()) == 1
+    arrive(both, [right])
+    old, new = both.jobs()
+    assert (new.supersedes, new.series_instance_uid) == (old.id, T1[0].SeriesInstanceUID)
+    done(both)
+    assert len(result(both, "SEG").ReferencedSeriesSequence[1].ReferencedInstanceSequence) == len(FLAIR)
+    arrive(both, [])
+    assert len(both.jobs()) == 2
 
 
 def test_a_late_slice_before_the_model_was_asked_is_simply_used(both: Bench) -> None:

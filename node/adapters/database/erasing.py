@@ -11,12 +11,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from node.adapters.database import audit, removals
 from node.adapters.database.engine import Database
 from node.adapters.database.removals import Gone
 from node.adapters.database.retention import stored
+from node.adapters.database.routing_tables import job_series
 from node.adapters.database.tables import Moment, change, instance, job, result, series
 from node.core.audit import What
 from node.core.retention import Stored, is_settled
@@ -183,6 +198,7 @@ def _erase_instances(
     mine = and_(instance.c.series_instance_uid.in_(uids), _wanted(asked))
     paths = select(instance.c.sop_instance_uid, instance.c.path).where(mine, instance.c.removed_at.is_(None))
     files = [Gone("instances", uid, path) for uid, path in connection.execute(paths)]
+    _used_less(connection, mine)
     values = {"removed_at": func.coalesce(instance.c.removed_at, literal(now, Moment())), "erased_by": asked.actor}
     number = connection.execute(update(instance).where(mine).values(**values)).rowcount
     left = exists().where(
@@ -191,6 +207,14 @@ def _erase_instances(
     empty = series.c.series_instance_uid.in_(uids), series.c.removed_at.is_(None), ~left
     connection.execute(update(series).where(*empty).values(removed_at=now))
     return files, number
+
+
+def _used_less(connection: Connection, gone: ColumnElement[bool]) -> None:
+    """Jobs that other series carry read so many fewer of these: what comes in their place is more than they read."""
+    each = instance.c.series_instance_uid
+    for uid, number in connection.execute(select(each, func.count()).where(gone).group_by(each)).all():
+        mine = job_series.c.series_instance_uid == uid
+        connection.execute(update(job_series).where(mine).values(used=job_series.c.used - int(number)))
 
 
 def _told(received: Sequence[Row[Any]], made: Sequence[Row[Any]], asked: Asked) -> list[tuple[str, str]]:
