@@ -25,3 +25,4 @@ def many_open_files() -> Iterator[None]:
     finally:
         for one in opened:
             os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
