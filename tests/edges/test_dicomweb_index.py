@@ -24,6 +24,7 @@ from node.core.dicomweb.entry import entry
 from node.core.dicomweb.matching import Fuzzy, matches
 from node.core.dicomweb.model import BASE, model
 from node.core.dicomweb.query import read_query
+from node.errors import StoreUnavailable
 from tests.archives import ServedArchive, served, served_archive
 from tests.databases import url
 from tests.receiving import encoded
@@ -213,6 +214,25 @@ def test_results_are_found_beside_their_source_and_superseded_ones_only_by_name(
 
     assert served.get(f"studies/{study}/series/{first}/metadata").status_code == 200
     assert len(served.get(f"studies/{study}/series?Modality=SEG&superseded=true").json()) == 2
+
+
+def test_what_a_result_replaces_is_hidden_wherever_the_indexer_was_cut_off(
+    served: ServedArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> set[str]:
+        raise StoreUnavailable("the database does not answer")
+
+    served.keep(*mr_series(Grid(slices=1), name="cut off"))
+    _make_result(served, 301, "cut off", None)
+    served.catch_up()
+    second = _make_result(served, 302, "cut off", 301)
+    with monkeypatch.context() as patched:
+        patched.setattr(followed, "superseded", away)
+        with pytest.raises(StoreUnavailable):
+            served.indexing.step()
+    served.catch_up()
+    found = served.get(f"studies/{uid('cut off', 'study')}/series?Modality=SEG").json()
+    assert [one["0020000E"]["Value"][0] for one in found] == [second]
 
 
 def test_a_result_whose_file_is_lost_keeps_the_indexer_from_nothing_else(served: ServedArchive) -> None:

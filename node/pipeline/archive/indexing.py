@@ -77,8 +77,8 @@ class Indexing:
         added = self._read(_RESULTS, new, is_stopping)
         if added is None or not (new or last > after):
             return 0
-        filling.add(self.index, _RESULTS, last, added, known)
-        filling.supersede(self.index, followed.superseded(self.database, [one.job_id for one in new]))
+        superseded = followed.superseded(self.database, [one.job_id for one in new])
+        filling.add(self.index, _RESULTS, last, added, known, superseded)
         # One whose file is lost stays among those that are looked at again: it is no work left to do.
         return max(len(new), last - after) if added or last > after else 0
 

@@ -48,29 +48,27 @@ def absent(index: Index, sop_instance_uids: Sequence[str]) -> set[str]:
         return set(sop_instance_uids) - _known(connection, instance.c.sop_instance_uid, sop_instance_uids).keys()
 
 
-def add(index: Index, source: str, number: int, added: Sequence[Addition], removals: int | None = None) -> None:
+def add(
+    index: Index,
+    source: str,
+    number: int,
+    added: Sequence[Addition],
+    removals: int | None = None,
+    superseded: Collection[str] = (),
+) -> None:
     """Enter a batch, and that `source` is in the index up to `number`.
 
     `removals`: the last that was known before the batch was looked at. Where others have gone on to later ones, these
-    are looked at once more: they may be of what is entered here.
+    are looked at once more: they may be of what is entered here. `superseded`: series that are hidden from now on.
     """
     with index.transaction() as connection:
         _add(connection, added)
+        if superseded:
+            _supersede(connection, superseded)
         _follow(connection, source, number)
         if removals is not None:
             back = case((follow.c.number > removals, removals), else_=follow.c.number)
             connection.execute(update(follow).where(follow.c.source == REMOVALS).values(number=back))
-
-
-def supersede(index: Index, series_instance_uids: Collection[str]) -> None:
-    """Hide these series from searches and from the retrieval of a study."""
-    if not series_instance_uids:
-        return
-    with index.transaction() as connection:
-        mine = series.c.series_instance_uid.in_(series_instance_uids)
-        studies = list(connection.scalars(select(series.c.study_key).where(mine, ~series.c.superseded)))
-        connection.execute(update(series).where(mine).values(superseded=True))
-        count_studies(connection, studies)
 
 
 def is_empty(index: Index) -> bool:
@@ -83,6 +81,14 @@ def begin_removals(index: Index, number: int) -> None:
     """Follow the removals from a number on, where nobody follows them yet."""
     with index.transaction() as connection:
         _ignoring(connection, follow, [{"source": REMOVALS, "number": number}])
+
+
+def _supersede(connection: Connection, series_instance_uids: Collection[str]) -> None:
+    """Hide these series from searches and from the retrieval of a study."""
+    mine = series.c.series_instance_uid.in_(series_instance_uids)
+    studies = list(connection.scalars(select(series.c.study_key).where(mine, ~series.c.superseded)))
+    connection.execute(update(series).where(mine).values(superseded=True))
+    count_studies(connection, studies)
 
 
 def _follow(connection: Connection, source: str, number: int) -> None:
