@@ -80,6 +80,18 @@ def test_what_was_delivered_long_ago_loses_its_bytes_and_keeps_its_rows(bench: B
     assert [len(job.results) for job in line.jobs] == [2]
 
 
+def test_what_is_removed_while_files_are_looked_at_is_not_missing(bench: Bench) -> None:
+    delivered(bench)
+    bench.clock.advance(15 * DAYS)
+
+    def size(path: str) -> int | None:
+        retention(bench).remove_settled()
+        return kept_size(bench.store.files, path)
+
+    assert missing_files(bench.store.database, size) == []
+    assert instances(bench) == []
+
+
 @pytest.mark.parametrize("state", [JobState.SCHEDULED, JobState.FAILED, JobState.CANCELED, JobState.NOT_PROCESSABLE])
 def test_what_waits_or_failed_stays_however_old_and_however_full_the_disk(bench: Bench, state: JobState) -> None:
     job = bench.complete(HEAD)

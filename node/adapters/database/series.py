@@ -16,6 +16,7 @@ from node.core.causes import of_series
 from node.core.jobs import Lane, NewJob, rank
 from node.core.states import DeliveryState, JobState, SeriesState
 
+_AT_ONCE = 500  # paths in one query
 _ONE_LOOK = timedelta(seconds=15)  # longer than it takes; a process that dies in it delays the series by no more
 
 
@@ -337,13 +338,19 @@ def _predecessor(connection: Connection, seen: WaitingSeries, new: NewJob) -> in
 def missing_files(database: Database, size: Callable[[str], int | None]) -> list[str]:
     """Paths of acknowledged instances whose file is missing or holds fewer bytes than were received.
 
-    `size`: bytes of what is kept under a path; None when nothing is. What retention removed is not missing.
+    `size`: bytes of what is kept under a path; None when nothing is. What retention or a person removed is not missing.
     """
-    wanted = select(instance.c.path, instance.c.size).where(instance.c.removed_at.is_(None))
+    there = instance.c.removed_at.is_(None)
     missing: list[str] = []
     with database.reading() as connection:
-        for row in connection.execution_options(yield_per=1000).execute(wanted):
-            there = size(row.path)
-            if there is None or there < row.size:
+        rows = select(instance.c.path, instance.c.size).where(there)
+        for row in connection.execution_options(yield_per=1000).execute(rows):
+            found = size(row.path)
+            if found is None or found < row.size:
                 missing.append(row.path)
-    return missing
+    still = set[str]()
+    with database.reading() as connection:  # the look above sees one moment, and takes long: some may have gone since
+        for at in range(0, len(missing), _AT_ONCE):
+            some = instance.c.path.in_(missing[at : at + _AT_ONCE])
+            still.update(connection.scalars(select(instance.c.path).where(some, there)))
+    return [path for path in missing if path in still]
