@@ -19,9 +19,9 @@ ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "exc_info", "exception",
         "association", "called_ae", "calling_ae", "channel", "destination", "evidence", "fault", "files", "host",
-        "instances", "job_id", "jobs", "listener", "loop", "model", "port", "reason", "rule", "seconds", "series",
-        "series_instance_uid", "size", "sop_instance_uid", "stage", "state", "study_instance_uid", "transaction_uid",
-        "url", "version",
+        "instances", "job_id", "jobs", "left", "listener", "loop", "model", "port", "reason", "rule", "seconds",
+        "series", "series_instance_uid", "size", "sop_instance_uid", "stage", "state", "study_instance_uid",
+        "transaction_uid", "url", "version",
     }
 )  # fmt: skip
 

@@ -168,7 +168,7 @@ def test_what_was_in_progress_when_the_node_ended_is_taken_up_again(database: Da
 def test_what_no_text_of_a_database_can_hold_is_refused_or_finds_nothing(database: Database) -> None:
     for ask in (
         lambda: audit.page(database, audit.Wanted(actor="a\0b"), None, 1),
-        lambda: job_list.page(database, job_list.Wanted(model="\0"), None, 1),
+        lambda: job_list.page(database, job_list.Wanted(model="\0"), None, 1).jobs,
         lambda: finding.page(database, "a\0b", None, 1, patients=True),
     ):
         with suppress(Usage):
