@@ -91,13 +91,19 @@ def test_the_ledger_is_read_on_from_where_the_last_look_ended_and_forgotten_afte
     assert fresh._arrivals.look(clock()) == []  # begins behind what is older than a day
 
 
+def counted(shown: Board) -> Snapshot:
+    """A snapshot with the balance, which is counted in the background."""
+    until(lambda: shown.snapshot().balance.received is not None, "a balance")
+    return shown.snapshot()
+
+
 def test_every_database_says_the_same_of_minutes(url: str) -> None:
     database = emptied(Database(url))
     wait(database, "a")
     wait(database, "b", at=NOON + timedelta(minutes=1))
     (arrived,) = board(database)._arrivals.look(SOON)
     assert (arrived.last_day, arrived.per_minute) == (2, 0.4)
-    snapshot = board(database).snapshot()
+    snapshot = counted(board(database))
     assert (snapshot.balance.received, snapshot.balance.waiting, snapshot.jobs.states["scheduled"]) == (2, 2, 2)
     database.close()
 
@@ -203,7 +209,9 @@ def first_event(lines: Iterator[str]) -> tuple[str, str]:
 
 def test_who_watches_gets_the_snapshot_and_is_forgotten_when_he_goes(database: Database) -> None:
     wait(database, "a")
-    with served(board(database)) as (client, watched, _web):
+    shown = board(database)
+    counted(shown)
+    with served(shown) as (client, watched, _web):
         once = client.get("/board").json()
         with client.stream("GET", "/board/events") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
