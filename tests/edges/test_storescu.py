@@ -19,10 +19,12 @@ from node.adapters.destinations.storescu import Peer, echo, read_file_head, send
 from node.core.part10 import Head
 from node.core.status import SUCCESS
 from node.errors import BadInstance, DestinationUnavailable
-from tests.edges.test_destinations import EXPLICIT, IMPLICIT, Pacs
+from tests.edges.test_destinations import EXPLICIT, IMPLICIT, Pacs, pacs
 from tests.listening import listening
 from tests.receiving import encoded
 from tests.synthetic import Grid, mr_series, to_bytes, write
+
+__all__ = ["pacs"]
 
 # pydicom warns about the file that a test broke; pynetdicom drops the socket of a connection that was refused
 pytestmark = [
@@ -35,14 +37,6 @@ DATASETS = mr_series(Grid(slices=4))
 @pytest.fixture
 def files(tmp_path: Path) -> list[tuple[Path, Head]]:
     return [(path, read_file_head(path)) for path in write(DATASETS, tmp_path / "series").values()]
-
-
-@pytest.fixture
-def pacs() -> Iterator[Pacs]:
-    made = Pacs()
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

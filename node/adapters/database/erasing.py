@@ -30,7 +30,7 @@ from sqlalchemy import (
 from node.adapters.database import audit, removals
 from node.adapters.database.engine import Database
 from node.adapters.database.removals import Gone
-from node.adapters.database.retention import stored
+from node.adapters.database.retention import hold_jobs, stored
 from node.adapters.database.routing_tables import job_series
 from node.adapters.database.tables import Moment, change, instance, job, result, series
 from node.core.audit import What
@@ -91,9 +91,7 @@ def erase(database: Database, asked: Asked, portion: Sequence[str], now: datetim
     is told which."""
     with database.transaction() as connection:
         received = _received(connection, asked, portion)
-        # Whoever has results sent once more at this moment comes first, or finds that they are gone.
-        own = select(job.c.id).where(job.c.series_instance_uid.in_(portion))
-        connection.execute(own.order_by(job.c.id.desc()).with_for_update()).all()
+        hold_jobs(connection, portion)
         made = _made(connection, asked, portion)
         unsettled = _unsettled(connection, received, made)
         if unsettled:

@@ -49,9 +49,7 @@ def remove(database: Database, one: Stored, reason: str, now: datetime) -> tuple
     mine = series.c.series_instance_uid == one.series_instance_uid
     with database.transaction() as connection:
         row = connection.execute(select(series).where(mine).with_for_update()).first()
-        # Whoever has results sent once more at this moment comes first, or finds that they are gone.
-        own = select(job.c.id).where(job.c.series_instance_uid == one.series_instance_uid)
-        connection.execute(own.order_by(job.c.id.desc()).with_for_update()).all()
+        hold_jobs(connection, [one.series_instance_uid])
         if row is None or row.removed_at is not None or not is_settled(*stored(connection, [row])):
             return None
         connection.execute(update(series).where(mine).values(removed_at=now))
@@ -93,6 +91,12 @@ def _remove(connection: Connection, table: Table, of: ColumnElement[bool], now: 
     paths = list(connection.scalars(select(table.c.path).where(there)))
     connection.execute(update(table).where(there).values(removed_at=now))
     return paths
+
+
+def hold_jobs(connection: Connection, series_instance_uids: Collection[str]) -> None:
+    """Whoever has results of them sent once more at this moment comes first, or finds that they are gone."""
+    own = select(job.c.id).where(job.c.series_instance_uid.in_(series_instance_uids))
+    connection.execute(own.order_by(job.c.id.desc()).with_for_update()).all()
 
 
 def stored(connection: Connection, found: Sequence[Row[Any]]) -> list[Stored]:

@@ -21,7 +21,6 @@ from node.errors import NodeError, NoSuch, NotSettled
 
 _log = structlog.get_logger(__name__)
 
-
 _LONGEST = timedelta(seconds=20)  # that one request takes a thread, and a client waits
 
 
