@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.triton_fixture", "tests.receiving", "tests.archive", "tests.bench", "tests.browser"]
+
+# An example that takes long is no fault: the machine may be busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 # Files that take a minute or more begin first, the longest before the others: nobody waits for one of them at the end.

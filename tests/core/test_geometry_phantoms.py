@@ -246,7 +246,7 @@ angles = st.floats(-180, 180)
 spacings = st.floats(0.05, 12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(angle=angles, about=st.sampled_from("xy"), row=spacings, column=spacings, between=spacings, seed=st.integers(0))
 def test_any_labels_on_any_grid_come_back_voxel_by_voxel(
     angle: float, about: str, row: float, column: float, between: float, seed: int

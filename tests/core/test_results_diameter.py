@@ -48,7 +48,7 @@ def test_it_is_the_largest_distance_between_two_vertices_of_the_mesh(seed: int) 
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=2000)
+@settings(max_examples=30)
 def test_turning_the_mask_does_not_change_it(seed: int) -> None:
     mask = np.random.default_rng(seed).random((5, 7, 6)) < 0.2
     straight = maximum_diameter(mask, (3.0, 1.0, 0.5))

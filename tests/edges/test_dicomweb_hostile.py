@@ -15,7 +15,7 @@ from tests.synthetic import Grid, mr_series
 
 __all__ = ["served"]
 
-_FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+_FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 _INSTANCE = "{instance}"
 
 _PATHS = st.sampled_from(

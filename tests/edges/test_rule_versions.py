@@ -136,7 +136,7 @@ def test_a_version_is_named_by_number_or_by_its_beginning(versions: Versions) ->
             versions.files(text)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(comment=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20), crlf=st.booleans())
 def test_files_come_out_as_they_went_in(versions: Versions, comment: str, crlf: bool) -> None:
     end = "\r\n" if crlf else "\n"
