@@ -42,7 +42,8 @@ class RemoteAE:
 
 
 class _Connection(AssociationSocket):
-    """pynetdicom asks select(), which fails for every file descriptor from 1024 on, however few are asked about."""
+    """pynetdicom asks select(), which fails for every file descriptor from 1024 on, however few are asked about; and it
+    leaves a socket open that was not connected or whose peer went first, as then there is nothing to shut down."""
 
     @property
     def ready(self) -> bool:
@@ -56,6 +57,11 @@ class _Connection(AssociationSocket):
             self.event_queue.put("Evt17")  # closed (PS3.8 9.2)
             return False
         return bool(poll.poll(0)) or bool(getattr(self.socket, "pending", int)())
+
+    def _shutdown_socket(self) -> None:
+        super()._shutdown_socket()
+        if self.socket:
+            self.socket.close()
 
 
 class _AE(AE):

@@ -100,7 +100,7 @@ def references(datasets: Sequence[Dataset]) -> list[Reference]:
 @contextmanager
 def at_site(folder: Path, scanner: Scanner, clock: Clock) -> Iterator[Site]:
     database = Database(f"sqlite:///{folder / 'node.db'}")
-    remote = RemoteAE("SCANNER", "127.0.0.1", scanner.port, "MRICORE", 5)
+    remote = RemoteAE("SCANNER", "127.0.0.1", scanner.port, "MRICORE", 60)
     commitments = Commitments(database, Files(folder / "instances", 0), clock, {"SCANNER": remote}, lambda: None)
     with listening(folder, services=[commitment(commitments)], database=database) as node:
         yield Site(node, scanner, commitments, clock)
@@ -180,9 +180,6 @@ def test_an_instance_whose_file_is_about_to_go_is_not_promised(site: Site) -> No
     assert site.scanner.heard[0][1].FailedSOPSequence[0].FailureReason == 0x0112
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # pynetdicom: a refused connection's socket
 def test_a_scanner_that_is_off_is_told_when_it_is_on_again_even_after_a_restart(tmp_path: Path) -> None:
     scanner, clock = Scanner(free_port()), Clock()
     series = mr_series(Grid(slices=2))
@@ -220,7 +217,6 @@ def test_a_scanner_that_does_not_give_the_role_is_tried_again(site: Site) -> Non
     assert site.state() == ("waiting", 1)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_after_a_week_the_node_gives_up(site: Site) -> None:
     site.ask([Reference(MR_IMAGE_STORAGE, "2.25.9")])
     site.clock.advance(timedelta(days=8).total_seconds())

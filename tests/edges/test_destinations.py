@@ -17,10 +17,9 @@ from node.adapters.destinations.folder import Folder
 from node.adapters.destinations.storescu import Peer
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable
+from tests.orthanc import free_port
 from tests.synthetic import MR_IMAGE_STORAGE, Grid, mr_series, to_bytes
 
-# pynetdicom drops the socket of a connection that was refused
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 
 
@@ -32,7 +31,7 @@ class Pacs:
     came: list[Dataset] = field(default_factory=list)
     syntaxes: list[str] = field(default_factory=list)
     abort_at: int = -1  # abort instead of answering this one, from 0
-    port: int = 0
+    port: int = field(default_factory=free_port)  # for the next start too
     _server: ThreadedAssociationServer | None = None
 
     def start(self, transfer_syntaxes: tuple[str, ...] = (EXPLICIT, IMPLICIT)) -> None:
@@ -59,7 +58,7 @@ class Pacs:
 
     @property
     def peer(self) -> Peer:
-        return Peer("PACS", "127.0.0.1", self.port, "MRICORE", timeout_seconds=20)
+        return Peer("PACS", "127.0.0.1", self.port, "MRICORE", timeout_seconds=60)
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_a_pacs_that_knows_another_ae_title_only_is_unavailable(pacs: Pacs, obje
     assert server.socket is not None
     port = int(server.socket.getsockname()[1])
     with pytest.raises(DestinationUnavailable, match="rejects"):
-        DicomPeer("out", Peer("OTHER", "127.0.0.1", port, "MRICORE", timeout_seconds=20)).deliver(objects)
+        DicomPeer("out", Peer("OTHER", "127.0.0.1", port, "MRICORE", timeout_seconds=60)).deliver(objects)
     server.shutdown()
 
 

@@ -26,11 +26,8 @@ from tests.synthetic import Grid, mr_series, to_bytes, write
 
 __all__ = ["pacs"]
 
-# pydicom warns about the file that a test broke; pynetdicom drops the socket of a connection that was refused
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::UserWarning:pydicom.*"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+# pydicom warns about the file that a test broke
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom.*")
 DATASETS = mr_series(Grid(slices=4))
 
 
