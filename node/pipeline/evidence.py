@@ -24,7 +24,6 @@ _log = structlog.get_logger(__name__)
 
 _EARLIER = 5  # series of the same protocol that are remembered
 _REMEMBERED = 10_000  # counts of series
-_PATIENCE_S = 1.0  # that the clerk waits for an answer; a later one is used at the next look
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,17 @@ class SourceQueries:
         settle: timedelta = timedelta(seconds=1),
         again: timedelta = timedelta(seconds=1),
         back_off: timedelta = timedelta(seconds=30),
+        patience: timedelta = timedelta(seconds=1),
         answered: Callable[[str], None] = lambda _series: None,
     ) -> None:
         """`sources`: calling AE title → where to ask. A series is asked for when it was quiet for `settle`.
 
-        A PACS that does not answer is left alone for `back_off`. `answered` is told of counts that came too late
-        for the clerk, who does not wait.
+        The clerk waits for an answer for `patience`; of a count that came too late for him `answered` is told, and it
+        is used at the next look. A PACS that does not answer at all is left alone for `back_off`.
         """
         self._sources, self._clock = sources, clock
-        self._settle, self._again, self._back_off, self._answered = settle, again, back_off, answered
+        self._settle, self._again, self._back_off = settle, again, back_off
+        self._patience, self._answered = patience, answered
         self._counted: dict[tuple[str, int], _Counted] = {}
         self._asking: dict[tuple[str, int], Future[None]] = {}
         self._silent: dict[str, datetime] = {}  # calling AE title → until when it is left alone
@@ -92,7 +93,7 @@ class SourceQueries:
             if asking is None:
                 asking = self._asking[key] = self._pool.submit(self._query, key, seen, remote)
         try:
-            asking.result(timeout=_PATIENCE_S)
+            asking.result(timeout=self._patience.total_seconds())
         except TimeoutError:
             asking.add_done_callback(lambda _done: self._answered(seen.series_instance_uid))
 

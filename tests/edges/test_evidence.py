@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,6 +33,7 @@ __all__ = ["database"]
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"  # Study Root Query/Retrieve Information Model – FIND
 VERIFICATION = "1.2.840.10008.1.1"
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PATIENCE = timedelta(seconds=60)  # the machine may be busy
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Pacs:
 
     def find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         self.asked.append(event.identifier)
-        self.may_answer.wait(60)
+        self.may_answer.wait(50)  # and less than the node does
         if self.status:
             yield self.status, None
             return
@@ -76,7 +76,7 @@ def answering(offers: str = FIND) -> Iterator[Pacs]:
         ae.shutdown()
 
 
-def remote(port: int, timeout_seconds: float = 5) -> RemoteAE:
+def remote(port: int, timeout_seconds: float = 60) -> RemoteAE:
     return RemoteAE("PACS", "127.0.0.1", port, "MRICORE", timeout_seconds)
 
 
@@ -108,8 +108,6 @@ def test_a_pacs_that_does_not_know_or_does_not_count_is_no_evidence(counts: dict
         assert related_instances(remote(pacs.port), "2.25.1", "2.25.7") is None
 
 
-# pynetdicom leaves the socket of a refused connection to the garbage collector
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_pacs_that_is_off_fails_or_offers_no_query_is_unavailable() -> None:
     with answering() as pacs:
         pacs.status = 0xC000
@@ -123,7 +121,7 @@ def test_a_pacs_that_is_off_fails_or_offers_no_query_is_unavailable() -> None:
 
 @contextmanager
 def asking(pacs: Pacs, clock: Clock, **options: Any) -> Iterator[SourceQueries]:
-    queries = SourceQueries({"SCANNER": remote(pacs.port)}, clock, **options)
+    queries = SourceQueries({"SCANNER": remote(pacs.port)}, clock, **{"patience": PATIENCE, **options})
     try:
         yield queries
     finally:
@@ -179,12 +177,12 @@ def test_a_silent_pacs_is_left_alone_for_a_while(clock: Clock) -> None:
 
 def test_a_slow_pacs_holds_the_clerk_up_for_a_second_and_its_answer_is_used_later(clock: Clock) -> None:
     told = threading.Event()
-    with answering() as pacs, asking(pacs, clock, answered=lambda _uid: told.set()) as queries:
+    a_second = timedelta(seconds=1)
+    with answering() as pacs, asking(pacs, clock, patience=a_second, answered=lambda _uid: told.set()) as queries:
         pacs.counts = {"2.25.7": "24"}
         pacs.may_answer.clear()
-        began = time.monotonic()
-        assert queries.related(waiting()) is None
-        assert time.monotonic() - began < 30  # the PACS takes longer
+        assert queries.related(waiting()) is None  # which the PACS has not said
+        assert not told.is_set()
         pacs.may_answer.set()
         assert told.wait(60)
         assert queries.related(waiting()) == 24
@@ -259,7 +257,7 @@ def test_a_count_at_the_source_holds_a_whole_looking_series_back_and_completes_i
     # what is judged needs no decoder, and no model
     with answering() as pacs, on_bench(tmp_path, cast("Decoder", None)) as here:
         pacs.counts = {uid: "6"}
-        queries = SourceQueries({"SCANNER": remote(pacs.port)}, here.clock)
+        queries = SourceQueries({"SCANNER": remote(pacs.port)}, here.clock, patience=PATIENCE)
         evidence = Evidence(here.store.database, queries, here.clock)
         completion = replace(here.completion, known=evidence.known, learn=evidence.learn)
         here.receive(series[:4])
