@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from time import sleep
 
 import anyio
 import httpx
@@ -36,18 +35,34 @@ def request(**headers: str) -> HTTPConnection:
     return HTTPConnection({"type": "http", "headers": raw})
 
 
+@dataclass
+class Seconds:
+    """A clock that a test sets."""
+
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
 @pytest.fixture
-def recent() -> Recent:
-    kept = Recent()
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def recent(seconds: Seconds) -> Recent:
+    kept = Recent(seconds)
     kept.keep(request(cookie="session=a"), PEER, FRAME, "GET", Visit(LOCAL))
     return kept
 
 
-def test_the_same_peer_with_the_same_credentials_is_known_for_a_second(recent: Recent) -> None:
+def test_the_same_peer_with_the_same_credentials_is_known_for_a_second(recent: Recent, seconds: Seconds) -> None:
+    seconds.at = 1.0
     found = recent.find(request(cookie="session=a"), PEER, "/dicom-web/studies", "GET")
     assert found is not None
     assert found.actor == LOCAL
-    sleep(1.05)
+    seconds.at = 1.05
     assert recent.find(request(cookie="session=a"), PEER, FRAME, "GET") is None
 
 

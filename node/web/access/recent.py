@@ -8,6 +8,7 @@ of its own. Whatever ends a session, a token or a right in this process ends thi
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
@@ -29,6 +30,7 @@ _Key = tuple[Peer, str, str]
 class Recent:
     """Used by one thread, that of the event loop."""
 
+    now: Callable[[], float] = monotonic  # seconds
     _visits: OrderedDict[_Key, tuple[float, Visit]] = field(default_factory=OrderedDict)
     changes: int = 0  # that may have ended a session, a token or a right
 
@@ -37,7 +39,7 @@ class Recent:
         if method not in SAFE or not path.startswith(DICOMWEB):
             return None
         known = self._visits.get(_key(request, peer))
-        if known is None or monotonic() - known[0] > _COUNTS_S:
+        if known is None or self.now() - known[0] > _COUNTS_S:
             return None
         return replace(known[1], demanded=[], read=[])
 
@@ -47,7 +49,7 @@ class Recent:
         """`changes`: how many there were before it was looked up; another one since, and it is not kept."""
         if method not in SAFE or not path.startswith(DICOMWEB) or changes not in (None, self.changes):
             return
-        self._visits[_key(request, peer)] = monotonic(), visit
+        self._visits[_key(request, peer)] = self.now(), visit
         if len(self._visits) > _MOST:
             self._visits.popitem(last=False)
 
