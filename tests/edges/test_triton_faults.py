@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient
 from node.errors import ModelUnavailable
+from tests.bench import until
 from tests.triton_fixture import MODEL, REPOSITORY, StartTriton
 
 SLICES = np.arange(2 * 64 * 64, dtype=np.uint16).reshape(2, 64, 64)
@@ -26,13 +26,11 @@ def model_processes(server: EmbeddedTriton) -> list[psutil.Process]:
     return [child for child in children if "stub" in child.name() or "stub" in " ".join(child.cmdline()[:1])]
 
 
-def within(seconds: float, true: Callable[[], bool]) -> bool:
-    ends_at = time.monotonic() + seconds
-    while time.monotonic() < ends_at:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_killed_server_is_unavailable_and_one_in_its_place_is_found(
@@ -42,9 +40,9 @@ def test_a_killed_server_is_unavailable_and_one_in_its_place_is_found(
         client.infer(MODEL, "", SLICES)
         own_triton.kill()
         with pytest.raises(ModelUnavailable, match="down"):
-            client.infer(MODEL, "", SLICES, deadline_s=5)
+            client.infer(MODEL, "", SLICES, deadline_s=60)
         start_triton(port=own_triton.port)
-        assert within(10, lambda: client.ready(MODEL))
+        until(lambda: client.ready(MODEL), "the one in its place")
         assert client.infer(MODEL, "", SLICES).shape == SLICES.shape
 
 
@@ -62,7 +60,7 @@ def test_without_the_token_a_dead_model_process_is_unavailable(own_triton: Embed
         for process in model_processes(own_triton):
             process.kill()
         with pytest.raises(ModelUnavailable, match="could not be started again"):
-            client.infer(MODEL, "", SLICES, deadline_s=20)
+            client.infer(MODEL, "", SLICES, deadline_s=60)
 
 
 def test_a_hung_model_process_costs_no_more_than_the_deadline(own_triton: EmbeddedTriton) -> None:
@@ -73,7 +71,7 @@ def test_a_hung_model_process_costs_no_more_than_the_deadline(own_triton: Embedd
         begun = time.monotonic()
         with pytest.raises(ModelUnavailable, match="deadline"):
             client.infer(MODEL, "", SLICES, deadline_s=1.0)
-        assert time.monotonic() - begun < 30  # it hangs for ever
+        assert time.monotonic() - begun < 120  # it hangs for ever
 
 
 def test_after_several_failures_the_next_call_fails_at_once() -> None:
@@ -97,14 +95,14 @@ def test_the_server_dies_with_its_node_even_when_that_is_killed(triton: Embedded
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom node.adapters.triton import EmbeddedTriton\n"
         f"server = EmbeddedTriton(Path({str(REPOSITORY)!r}), Path({str(tmp_path)!r}), models=[{MODEL!r}])\n"
-        "server.start()\nprint(server.pid, flush=True)\ntime.sleep(60)\n"
+        "server.start()\nprint(server.pid, flush=True)\ntime.sleep(600)\n"
     )
     node = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=REPOSITORY.parent)
     assert node.stdout is not None
     pid = int(node.stdout.readline())
     node.send_signal(signal.SIGKILL)
     node.communicate()
-    assert within(15, lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not runs(pid), "the end of the server")
 
 
 def test_a_model_that_cannot_be_loaded_is_said_with_the_reason(tmp_path: Path, start_triton: StartTriton) -> None:
