@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -14,6 +13,7 @@ from node.adapters.database import Database
 from node.adapters.database.senders import admit, is_admitted, known_senders, note_sender
 from node.cli import entry
 from node.scp import Admission
+from tests.bench import until
 from tests.listening import associate, echoes, listening, now
 
 
@@ -28,6 +28,7 @@ def rejection(association: Association) -> tuple[int | None, int | None, int | N
 def test_an_unknown_sender_is_refused_and_told_to_the_list(tmp_path: Path) -> None:
     with listening(tmp_path, admission=Admission("MRICORE", False, [])) as node:
         assert rejection(associate(node.port)) == (1, 1, 3)
+        until(lambda: node.noted, "the list is told, behind the answer")
     caller, refused = node.noted[0]
     assert (caller.calling_ae, caller.host) == ("SCANNER", "127.0.0.1")
     assert refused is not None
@@ -69,7 +70,7 @@ def test_one_association_more_than_the_limit_is_refused_for_the_moment(tmp_path:
 
 def test_open_connections_that_ask_for_nothing_do_not_count(tmp_path: Path) -> None:
     with listening(tmp_path, max_associations=1) as node:
-        idle = [socket.create_connection(("127.0.0.1", node.port), timeout=5) for _ in range(5)]
+        idle = [socket.create_connection(("127.0.0.1", node.port), timeout=60) for _ in range(5)]
         try:
             assert echoes(associate(node.port))
         finally:
@@ -79,12 +80,8 @@ def test_open_connections_that_ask_for_nothing_do_not_count(tmp_path: Path) -> N
 
 def eventually_echoes(port: int) -> bool:
     """The other side may notice a release a moment later than we do."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if echoes(associate(port)):
-            return True
-        time.sleep(0.05)
-    return False
+    until(lambda: echoes(associate(port)), "a seat")
+    return True
 
 
 def note(database: Database, calling: str, host: str = "10.0.0.7", reason: str = "not listed") -> None:

@@ -92,15 +92,15 @@ def test_what_is_found_late_is_found_and_what_is_not_kept_is_told(tmp_path: Path
             self.searches += 1
             return self.searches >= self.from_search
 
-    def found(destination: Late) -> str:
-        asked = Asked("MRICORE", frozenset(), now(), found_seconds=1.5)
+    def found(destination: Late, seconds: float) -> str:
+        asked = Asked("MRICORE", frozenset(), now(), found_seconds=seconds)
         steps = {one.part: one for one in Examination(destination, asked, tmp_path).steps()}
         return steps["find"].verdict.value
 
-    assert found(Late("late")) == "ok"
+    assert found(Late("late"), 60) == "ok"
     never = Late("never")
     never.from_search = 1000
-    assert found(never) == "failed"
+    assert found(never, 1) == "failed"
 
 
 def test_storage_commitment_is_asked_for_where_it_is_the_proof(kept: Kept) -> None:

@@ -14,11 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from node.adapters.database import Database, claims, deliveries, jobs, pauses
 from node.adapters.files import Files
 from node.adapters.triton import Model, TritonClient
+from node.adapters.triton.canary import slices as canary_slices
 from node.core.breaker import Breaker
 from node.core.jobs import MadeResult
 from node.core.states import JobState
 from node.pipeline.models import Models
 from node.web.metrics import Sources, exposition
+from tests.bench import until
 from tests.databases import migrated
 from tests.fakes import FakeModels
 from tests.triton_fixture import MODEL
@@ -105,13 +107,19 @@ def test_a_process_without_models_says_nothing_of_them(value: Value) -> None:
 
 
 def test_what_triton_counted_is_told_per_model(value: Value, model: Model, triton_client: TritonClient) -> None:
-    models = Models([model], triton_client, 60)
+    models = Models([model], triton_client, 240)
     counted = {"model": MODEL, "version": model.card.version}
+
+    def slices() -> float:
+        return value("mricore_triton_slices_total", models, **counted) or 0
+
+    # Triton answers first and counts then.
+    before = slices()
     assert models.ask_canaries() == {}
-    before = value("mricore_triton_slices_total", models, **counted)
-    assert before is not None
+    canary = len(canary_slices())
+    until(lambda: slices() == before + canary, "the canary is counted")
     triton_client.infer(MODEL, "", np.zeros((5, 64, 64), np.uint16))
-    assert value("mricore_triton_slices_total", models, **counted) == before + 5
+    until(lambda: slices() == before + canary + 5, "five slices are counted")
     assert value("mricore_triton_up", models) == 1
     for name in ("requests", "executions", "compute_seconds"):
         assert (value(f"mricore_triton_{name}_total", models, **counted) or 0) > 0
