@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from node.core.storage_commitment import SOP_CLASS_UID, SOP_INSTANCE_UID
 from node.errors import DestinationUnavailable
 from node.pipeline.gate import Policy, Proof
 from node.scp.commitment_report import commitment_reports
+from tests.bench import until
 from tests.certificates import Authority
 from tests.delivering import Site, site
 from tests.destinations import objects, said
@@ -77,7 +78,7 @@ class Pacs:
             server.shutdown()
 
     def peer(self, **changes: Any) -> Peer:
-        return Peer("PACS", changes.pop("host", "127.0.0.1"), self.port, "MRICORE", timeout_seconds=20, **changes)
+        return Peer("PACS", changes.pop("host", "127.0.0.1"), self.port, "MRICORE", timeout_seconds=60, **changes)
 
     def report(self, port: int, *, failed: bool = False) -> int | None:
         """Report the oldest request on an association of its own; what the node answered."""
@@ -168,18 +169,17 @@ def test_dcmtk_s_storescp_is_killed_between_two_objects_and_comes_back(at: Site,
         pytest.skip("needs the Debian package dcmtk")
     port, received = free_port(), tmp_path / "received"
     received.mkdir()
-    at.destinations["pacs"] = DicomPeer("pacs", Peer("PACS", "127.0.0.1", port, "MRICORE", timeout_seconds=30))
+    at.destinations["pacs"] = DicomPeer("pacs", Peer("PACS", "127.0.0.1", port, "MRICORE", timeout_seconds=60))
     number = at.job("pacs")
-    with storescp(program, port, received, "--sleep-during", "1") as process:
+    answered = tmp_path / "answered"
+    # Once it has answered the first it does something else, and does not come to read the second.
+    busy = ("--exec-sync", "--exec-on-reception", f"touch {answered}; exec sleep 600")
+    with storescp(program, port, received, *busy) as process:
         attempt = threading.Thread(target=lambda: at.attempt(number))
         attempt.start()
-        give_up = time.monotonic() + 60
-        while not [state for _, state, _, _ in at.answers(number)] or len(list(received.iterdir())) < 1:
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
-        time.sleep(0.5)  # it has answered the first, and sleeps in the middle of the second
+        until(answered.exists, "the first answer")
         process.kill()
-        attempt.join(60)
+        attempt.join(120)
     states = [state for _, state, _, _ in at.answers(number)]
     assert states == ["delivered", "waiting"]
     first = {path.name: path.stat().st_mtime_ns for path in received.iterdir() if path.stat().st_size}
@@ -194,19 +194,19 @@ def test_dcmtk_s_storescp_is_killed_between_two_objects_and_comes_back(at: Site,
 
 @contextmanager
 def storescp(program: str, port: int, folder: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([program, "-od", str(folder), *more, str(port)], stderr=subprocess.DEVNULL)
+    command = [program, "-od", str(folder), *more, str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def listens() -> bool:
+        with socket.socket() as knocking:
+            return knocking.connect_ex(("127.0.0.1", port)) == 0
+
     try:
-        give_up = time.monotonic() + 30
-        while True:
-            with socket.socket() as knocking:
-                if knocking.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert time.monotonic() < give_up
-            time.sleep(0.1)
+        until(listens, "storescp")
         yield process
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        os.killpg(process.pid, signal.SIGKILL)  # with what it started, which holds its port
+        process.wait(60)
 
 
 def test_a_class_that_the_pacs_does_not_take_is_refused_before_anything_is_sent(at: Site) -> None:

@@ -297,15 +297,17 @@ def test_a_presentation_context_without_a_syntax_ends_the_association(
     assert still_works(node)
 
 
-def test_who_goes_before_he_asked_for_an_association_leaves_no_thread(node: Listening) -> None:
-    before = threading.active_count()
-    opened = [RawScu(node.port) for _ in range(20)]
-    for number, scu in enumerate(opened):
-        scu.send(associate_rq(context(1, MR_IMAGE_STORAGE, EXPLICIT))[: number * 5])
-    until(lambda: threading.active_count() >= before + 20, "twenty connections")
-    for scu in opened:
-        scu.close()
-    until(lambda: threading.active_count() <= before, "their end", 20)
+def test_who_goes_before_he_asked_for_an_association_leaves_no_thread(tmp_path: Path) -> None:
+    with listening(tmp_path) as node:
+        node.listener._ae.acse_timeout = 3600  # it is not time that ends them
+        before = set(threading.enumerate())  # those of other tests may be ending
+        opened = [RawScu(node.port) for _ in range(20)]
+        for number, scu in enumerate(opened):
+            scu.send(associate_rq(context(1, MR_IMAGE_STORAGE, EXPLICIT))[: number * 5])
+        until(lambda: len(set(threading.enumerate()) - before) >= 20, "twenty connections")
+        for scu in opened:
+            scu.close()
+        until(lambda: set(threading.enumerate()) <= before, "their end")
 
 
 def test_of_too_many_connections_the_oldest_without_an_association_goes(tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from node.errors import StorageFull, StoreUnavailable
 NOON = datetime(2025, 1, 2, 12, 0, tzinfo=UTC)
 
 
-def open_descriptors() -> set[str]:
-    """Files of a store that this process holds open."""
+def open_descriptors(files: Files) -> set[str]:
+    """Files of the store that this process holds open."""
     found = {_target(one) for one in Path("/proc/self/fd").iterdir()}
-    return {target for target in found if target.partition(" ")[0].endswith((".part", ".dcm"))}
+    return {target for target in found if target.startswith(str(files.root))}
 
 
 def _target(descriptor: Path) -> str:
@@ -51,7 +51,7 @@ def test_pieces_become_the_same_file_as_the_whole(tmp_path: Path) -> None:
     files.force([kept])
     assert files.path(kept.path).read_bytes() == b"headdata set"
     assert (kept.sha256, kept.size) == (hashlib.sha256(b"data set").hexdigest(), 8)
-    assert open_descriptors() == set()
+    assert open_descriptors(files) == set()
 
 
 def test_the_same_bytes_twice_are_two_files_until_the_ledger_decides(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_is_discarded_is_gone_however_often(tmp_path: Path) -> None:
     writer.discard()
     writer.discard()
     assert names(files) == []
-    assert open_descriptors() == set()
+    assert open_descriptors(files) == set()
 
 
 def test_a_file_that_cannot_be_named_leaves_nothing_open(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_named_leaves_nothing_open(tmp_path: Path) -> None
     with pytest.raises(StoreUnavailable):
         writer.finish()
     assert names(files) == []
-    assert open_descriptors() == set()
+    assert open_descriptors(files) == set()
 
 
 def test_below_the_watermark_room_is_demanded_in_vain(tmp_path: Path) -> None:

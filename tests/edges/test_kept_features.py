@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ def get(kept: KeptFeatures, number: int) -> Arrays:
 
 def test_what_a_process_that_died_left_half_written_goes_with_the_rest(tmp_path: Path) -> None:
     kept = KeptFeatures(tmp_path, most_bytes=10_000)
-    (tmp_path / ".name-9.npz.0a1b2c3d").write_bytes(bytes(9_000))
+    left = tmp_path / ".name-9.npz.0a1b2c3d"
+    left.write_bytes(bytes(9_000))
+    os.utime(left, (0, 0))
     for number in range(3):
         get(kept, number)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["name-1.npz", "name-2.npz"]

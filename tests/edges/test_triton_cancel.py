@@ -51,6 +51,7 @@ class TritonPythonModel:
         while (self.folder / "slow").exists():
             if request.is_cancelled():
                 self.note("canceled")
+                time.sleep(0.5)  # it takes what waits behind it when word of that has come, too
                 return pb_utils.InferenceResponse(error=pb_utils.TritonError("", pb_utils.TritonError.CANCELLED))
             time.sleep(0.05)
         self.note("done")
@@ -96,6 +97,8 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slow]:
 @pytest.fixture
 def slow(slow_server: Slow) -> Slow:
     slow_server.let_go()
+    with TritonClient(slow_server.server.url) as last:
+        last.infer(MODEL, "", SLICES[:1])  # behind all that a test before left there: one is answered after the other
     (slow_server.folder / "diary").unlink(missing_ok=True)
     return slow_server
 
@@ -197,6 +200,6 @@ def test_a_job_that_is_canceled_ends_the_inference_at_the_server(
         until(lambda: slow.diary[before:] == ["begun", "canceled"], "the end at the server")
         until(lambda: client.in_flight() == {MODEL: 0}, "the end of those that waited")
     finally:
-        worker.stop(60)
+        worker.stop(120)
     assert bench.row(job.id).state == JobState.CANCELED
     assert bench.out.taken == []
