@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import sleep
 
 import uvicorn
 from starlette.applications import Starlette
@@ -40,10 +39,11 @@ class StowServer:
     url: str = ""
     answers: list[tuple[int, object]] = field(default_factory=list)  # status, JSON body or bytes
     headers: dict[str, str] = field(default_factory=dict)  # of every answer
-    silence_s: float = 0.0  # before an answer
+    silence_s: float = 0.0  # before an answer, as long as it is served
     forgets: bool = False  # answers 200 and keeps nothing
     requests: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
     authorization: str = ""  # what it demands
+    over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def stored(self) -> bytes:
@@ -51,7 +51,7 @@ class StowServer:
 
     async def store(self, request: Request) -> Response:
         body = await request.body()
-        await run_in_threadpool(sleep, self.silence_s)
+        await run_in_threadpool(self.over.wait, self.silence_s)
         if self.authorization and request.headers.get("authorization") != self.authorization:
             return Response(status_code=401)
         if self.answers:
@@ -110,5 +110,6 @@ def stow_server(*, certificate: tuple[Path, Path] | None = None, ca: Path | None
         try:
             yield told
         finally:
+            told.over.set()
             server.should_exit = True
             thread.join(60)

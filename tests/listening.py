@@ -72,7 +72,7 @@ def listening(
     listener = Listener(
         reception,
         admission or Admission("MRICORE", True, []),
-        Limits(max_associations, 1 << 17, stall_seconds=10),
+        Limits(max_associations, 1 << 17, stall_seconds=60),
         note=lambda caller, refused: noted.append((caller, refused)),
         services=services,
     )

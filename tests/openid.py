@@ -135,4 +135,4 @@ def provider(clock: Clock) -> Iterator[OpenId]:
         yield made
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)

@@ -169,7 +169,7 @@ def test_a_served_model_with_a_calibration_judges_what_it_is_given(
     mine = replace(model, folder=tmp_path)
     heads = [phantom.voxels(phantom.Grid(slices=8, rows=64, columns=64), seed=seed).array for seed in range(4)]
     write_calibration(mine, ood.fit([Embedder(model).vectors(head) for head in heads]))
-    models = Models([mine], triton_client, 60.0)
+    models = Models([mine], triton_client, 240.0)
     assert models.ask_canaries() == {}
     noise = np.random.default_rng(1).integers(0, 4000, (8, 64, 64)).astype(np.uint16)
     judged: list[Oddity] = []
@@ -185,7 +185,7 @@ def test_a_running_node_takes_up_a_calibration_and_goes_on_without_one_that_is_d
 ) -> None:
     mine = replace(model, folder=tmp_path)
     heads = [phantom.voxels(phantom.Grid(slices=8, rows=48, columns=48), seed=seed).array for seed in range(4)]
-    models = Models([mine], triton_client, 60.0)
+    models = Models([mine], triton_client, 240.0)
     assert models.ask_canaries() == {}
     file = write_calibration(mine, ood.fit([Embedder(model).vectors(head) for head in heads]))
     good = file.read_bytes()
@@ -199,7 +199,7 @@ def test_a_running_node_takes_up_a_calibration_and_goes_on_without_one_that_is_d
     assert look_and_ask() == 1
     file.write_bytes(good[:-100])
     assert look_and_ask() == 1
-    assert Models([mine], triton_client, 60.0).faults() == models.faults() | {MODEL: "the canary was not asked yet"}
+    assert Models([mine], triton_client, 240.0).faults() == models.faults() | {MODEL: "the canary was not asked yet"}
     file.write_bytes(good)
     assert look_and_ask() == 2
     assert judged[0] == judged[1]

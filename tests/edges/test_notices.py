@@ -38,6 +38,7 @@ from tests.clock import Clock
 from tests.databases import url
 from tests.orthanc import free_port
 from tests.posting import Hook, hook_receiver
+from tests.processes import PATIENCE_S
 from tests.waiting import emptied, wait
 
 __all__ = ["url"]
@@ -82,11 +83,12 @@ def mail_server(authority: Authority, port: int = 0) -> Iterator[tuple[Mail, Mai
         require_starttls=True,
         auth_required=True,
         authenticator=authenticated,
+        ready_timeout=PATIENCE_S,
     )
     controller.start()
     tls = client_context("test", authority.file)
     try:
-        yield mail, MailServer("127.0.0.1", controller.port, "starttls", "node", "secret", 20, tls)
+        yield mail, MailServer("127.0.0.1", controller.port, "starttls", "node", "secret", 60, tls)
     finally:
         controller.stop()
 
@@ -158,7 +160,7 @@ def bell(tmp_path: Path) -> Iterator[Bell]:
 
 
 def hooked(hook: Hook, clock: Clock, name: str = "chat") -> Webhook:
-    return Webhook(name, f"http://127.0.0.1:{hook.port}/hook", SECRET, clock, 20)
+    return Webhook(name, f"http://127.0.0.1:{hook.port}/hook", SECRET, clock, 60)
 
 
 def test_a_mail_is_taken_over_tls_with_a_password_and_says_what_is_wrong(tmp_path: Path, bell: Bell) -> None:

@@ -76,7 +76,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
         listener = Listener(
             served.store.reception,
             Admission("MRICORE", True, []),
-            Limits(20, 1 << 17, stall_seconds=30),
+            Limits(20, 1 << 17, stall_seconds=60),
             note=lambda *_: None,
             services=services,
         )
@@ -91,13 +91,20 @@ def dcmtk(program: str, node: Asked, *arguments: str, folder: Path) -> subproces
         pytest.skip("needs the Debian package dcmtk")
     return subprocess.run(
         [program, "-v", "-aec", "MRICORE", *arguments, "127.0.0.1", str(node.port)],
-        cwd=folder, capture_output=True, text=True, errors="replace", timeout=120, check=False,
+        cwd=folder, capture_output=True, text=True, errors="replace", timeout=240, check=False,
     )  # fmt: skip
+
+
+def asker() -> AE:
+    """Somebody with patience."""
+    ae = AE(ae_title="ASKER")
+    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 60
+    return ae
 
 
 def find(node: Asked, model: str = FIND_STUDY_ROOT, **keys: str) -> tuple[list[Dataset], int]:
     """The matches, and the last status."""
-    ae = AE(ae_title="ASKER")
+    ae = asker()
     ae.add_requested_context(model)
     association = ae.associate("127.0.0.1", node.port, ae_title="MRICORE")
     assert association.is_established
@@ -262,7 +269,7 @@ def retrieve(node: Asked, refused: str = "", **keys: str) -> tuple[list[str], Da
         got.append(str(cast("C_STORE", event.request).AffectedSOPInstanceUID))
         return 0xA700 if got[-1] == refused else 0
 
-    ae = AE(ae_title="ASKER")
+    ae = asker()
     ae.add_requested_context(GET_STUDY_ROOT)
     ae.add_requested_context(MR_IMAGE_STORAGE)
     association = ae.associate(

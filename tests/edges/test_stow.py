@@ -47,7 +47,7 @@ def start(tmp_path: Path) -> Iterator[StartService]:
         def begin(*, low_watermark: int = 0, max_request: int = _NO_SIZE_LIMIT) -> Service:
             opened = closing.enter_context(desk(tmp_path, low_watermark))
             port = closing.enter_context(dicomweb(opened, max_request))
-            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
             return Service(opened, closing.enter_context(client), port)
 
         yield begin
@@ -229,7 +229,7 @@ def test_a_client_that_goes_away_leaves_nothing_of_the_unfinished_part(service: 
     body = multipart(to_bytes(first), to_bytes(second) + bytes(4 << 20))
     lines = ("POST /dicom-web/studies HTTP/1.1", "Host: x", f"Content-Type: {_MULTIPART}")
     head = "\r\n".join((*lines, f"Content-Length: {len(body)}", "", ""))
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
         connection.sendall(head.encode() + body[:-1000])
     until(lambda: len(service.desk.stored()) == 1 and not list(service.desk.files.root.rglob("*.part")), "one is kept")
     assert set(service.desk.stored()) == {first.SOPInstanceUID}
@@ -303,7 +303,7 @@ def test_four_clients_at_once_lose_nothing(service: Service) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert answers == [200] * 4
     assert len(service.desk.stored()) == 32
 

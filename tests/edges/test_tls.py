@@ -29,7 +29,7 @@ def presented(node: Listening, authority: Authority) -> bytes:
     context = authority.client("looker")
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", node.tls_port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", node.tls_port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as secured,
     ):
         return secured.getpeercert(binary_form=True) or b""
@@ -79,7 +79,7 @@ def test_tls_older_than_1_2_is_refused(tmp_path: Path, authority: Authority) -> 
 def test_a_peer_that_never_finishes_the_handshake_holds_nobody_up(tmp_path: Path, authority: Authority) -> None:
     with (
         listening(tmp_path, certificates=authority.server()) as node,
-        socket.create_connection(("127.0.0.1", node.tls_port), timeout=5),
+        socket.create_connection(("127.0.0.1", node.tls_port), timeout=60),
     ):
         assert echoes(associate(node.tls_port, tls=authority.client("scanner")))
 

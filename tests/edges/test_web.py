@@ -151,9 +151,9 @@ def test_trailers_without_end_are_not_held(page: Page) -> None:
     with connected(page) as client:
         client.sendall(b"POST /healthz HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
         with suppress(ConnectionError):
-            for _ in range(2000):
+            for _ in range(64_000):  # more than the system holds for a server that reads nothing
                 client.sendall(b"x-trailer: " + b"y" * 1000)
-            pytest.fail("two megabytes of a trailer were taken")
+            pytest.fail("64 megabytes of a trailer were taken")
 
 
 def test_a_large_body_and_many_chunks_are_no_head(page: Page) -> None:
@@ -169,7 +169,7 @@ def test_of_too_many_connections_the_one_that_has_asked_for_longest_goes(store: 
 
 
 def test_who_does_not_end_his_question_is_told_so_and_let_go(store: Store) -> None:
-    with served(store, Bounds(asked_within_s=0.2)) as page, connected(page) as client:
+    with served(store, Bounds(asked_within_s=2.0)) as page, connected(page) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: node\r\n\r\n")
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         client.sendall(b"GET /healthz HT")

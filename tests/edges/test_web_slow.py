@@ -99,20 +99,19 @@ def test_a_body_of_which_nothing_comes_is_given_up(reading: Reading) -> None:
 
 
 def test_a_body_that_comes_slowly_is_waited_for(reading: Reading) -> None:
-    with served(reading, Bounds(window_s=1.0, window_bytes=2)) as port, connected(port) as client:
+    with served(reading, Bounds(window_s=3.0, window_bytes=2)) as port, connected(port) as client:
         client.sendall(head(30 * 10))
         for _ in range(30):
             client.sendall(b"x" * 10)
-            sleep(0.1)
+            sleep(0.13)
         assert answered(client).endswith(b"\r\n\r\n300")
 
 
 def test_a_body_that_the_node_does_not_want_yet_waits(reading: Reading) -> None:
     """A gigabyte of STOW-RS stands still while the disk is busy."""
-    reading.begins_after_s = 2.0
-    with served(reading, Bounds(window_s=0.2, window_bytes=100)) as port, connected(port) as client:
-        client.sendall(head(4 << 20))
-        client.sendall(b"x" * (4 << 20))
+    reading.begins_after_s = 2.5
+    with served(reading, Bounds(window_s=1.0, window_bytes=100)) as port, connected(port) as client:
+        client.sendall(head(4 << 20) + b"x" * (4 << 20))
         assert answered(client).endswith(str(4 << 20).encode())
 
 
@@ -123,19 +122,19 @@ def test_an_answer_that_nobody_reads_is_given_up(reading: Reading) -> None:
 
 
 def test_an_answer_that_is_read_on_goes_on(reading: Reading) -> None:
-    with served(reading, Bounds(unread_s=1.0)) as port, connected(port) as client:
+    with served(reading, Bounds(unread_s=3.0)) as port, connected(port) as client:
         client.sendall(b"GET /tell HTTP/1.1\r\nHost: node\r\n\r\n")
         for _ in range(40):
             assert client.recv(1 << 20)
-            sleep(0.05)
+            sleep(0.1)
         assert not reading.gone.is_set()
 
 
 def test_a_large_answer_is_read_as_slowly_as_a_small_one(reading: Reading) -> None:
-    with served(reading, Bounds(unread_s=1.5)) as port, connected(port) as client:
+    with served(reading, Bounds(unread_s=3.0)) as port, connected(port) as client:
         client.sendall(b"GET /whole HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
         content = b""
         while chunk := client.recv(1 << 16):
             content += chunk
-            sleep(0.012)
+            sleep(0.016)
         assert content.endswith(WHOLE)
