@@ -66,8 +66,12 @@ def test_heads_are_delivered_and_what_is_no_volume_is_refused_with_its_reason(tm
     assert "36 tiles" in by_count[9]["reason"]
 
 
-def test_a_demonstration_that_stays_shows_where_to_look_and_ends_by_ctrl_c(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "node", "demo", "--data-dir", str(tmp_path / "data")]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demonstration_that_stays_shows_where_to_look_and_ends_when_it_is_told(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    demonstration = [sys.executable, "-m", "node", "demo", "--data-dir", str(tmp_path / "data")]
+    command = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *demonstration]  # as a script starts it in the background
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
@@ -79,6 +83,6 @@ def test_a_demonstration_that_stays_shows_where_to_look_and_ends_by_ctrl_c(tmp_p
             assert "<img" in httpx.get(address, follow_redirects=True, timeout=60).text
             assert httpx.get(address.replace("/view/jobs/1", "/admin/"), timeout=60).status_code == 200
         finally:
-            running.send_signal(signal.SIGINT)
+            running.send_signal(number)
         rest = running.stdout.read()
     assert running.returncode == 0, rest

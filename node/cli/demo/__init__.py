@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from node.errors import BadConfiguration
+from node.errors import BadConfiguration, Usage
 
 if TYPE_CHECKING:
     from node.cli.demo.run import Run
@@ -43,10 +44,14 @@ def demo(paths: tuple[Path, ...], once: bool, json_file: Path | None, data_dir: 
     from node.cli.demo.run import Run  # only here: it takes seconds
     from node.cli.files import Found, find
 
+    if json_file and not json_file.parent.is_dir():
+        raise Usage(f"--json {json_file}: there is no folder {json_file.parent}. Make it first")
     console = Console(stderr=True, highlight=False)
     folder = data_dir or _fresh(Path("var/demo"))
     run = Run(folder, console)
     found = find(paths) if paths else Found(run.phantom(), ())
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell has what it starts in the background ignore the latter
+        signal.signal(number, signal.default_int_handler)
     try:
         run.start()
         run.send(found.files)
