@@ -5,15 +5,16 @@ A page remembers what a visitor would not see: errors of scripts, what the conte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Route, expect, sync_playwright
 
 CHROMIUM = Path("/usr/lib/chromium/chromium")
 PATIENCE_MS = 120_000  # a loaded machine
@@ -22,7 +23,23 @@ _FLAGS = (
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu",
 )  # fmt: skip
+# A page that was followed to or made anew takes no pointer until its scripts have run: who presses a button of it waits
+# for that, as Playwright does not by itself. Until then nobody listens.
+_PATIENT = """
+const seen = new MutationObserver(() => {
+  if (!document.documentElement) return;
+  seen.disconnect();
+  document.documentElement.style.pointerEvents = "none";
+});
+if (document.readyState === "loading") seen.observe(document, { childList: true });
+addEventListener("DOMContentLoaded", () => {
+  seen.disconnect();
+  document.documentElement.style.removeProperty("pointer-events");
+});
+"""
 _AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass
@@ -39,6 +56,13 @@ class Visit:
         """Go there and wait until it is loaded."""
         self.page.goto(self.base + path, wait_until="load")
         return self.page
+
+    def until(self, what: Callable[[], object], words: str) -> None:
+        """Wait for what happens here while the page goes on: requests that a test holds, and the like."""
+        give_up = monotonic() + PATIENCE_MS / 1000
+        while not what():
+            assert monotonic() < give_up, f"never came: {words}"
+            self.page.wait_for_timeout(50)
 
     def demand_quiet(self) -> None:
         """Nothing went wrong that a visitor would not have seen."""
@@ -79,6 +103,7 @@ class Visitor:
             **more,
         )
         context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(_PATIENT)
         try:
             yield _watched(context, self.base)
         finally:

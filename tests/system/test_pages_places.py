@@ -114,6 +114,7 @@ def test_add_a_pacs_test_it_see_its_card_pause_and_resume(visitor: Visitor) -> N
         shown_well(visitor, "/admin/places/destination/PACS 2/edit", "place-edit")
         page.get_by_role("button", name="Remove").first.click()
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("heading", name="Destinations and sources")).to_be_visible()
         expect(page.get_by_role("link", name="PACS 2")).to_have_count(0)
 
 

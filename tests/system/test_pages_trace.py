@@ -68,7 +68,8 @@ def state_of(bench: Bench, datasets: list[Dataset]) -> tuple[str, list[str]]:
 
 def search(page: Page, text: str) -> None:
     page.get_by_role("searchbox").fill(text)
-    page.get_by_role("button", name="Find").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Find").click()
 
 
 def test_a_patient_is_found_by_a_japanese_name_and_no_address_holds_it(visitor: Visitor) -> None:
@@ -187,6 +188,7 @@ def test_a_series_is_found_and_given_to_other_rules_by_keyboard_alone(
         page.keyboard.type("A18")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="flair")).to_be_visible()
+        page.wait_for_load_state()
         reach(page, "Reprocess…")
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog").get_by_label("Reason")).to_be_focused()

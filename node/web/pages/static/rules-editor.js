@@ -192,7 +192,7 @@ async function store(force = false) {
     const draft = await api.call("PUT", `/api/v1/rules/draft/files/${encodeURIComponent(file)}?revision=${state.revision}`, { text: mine });
     state.revision = draft.revision;
     state.stored = mine;
-    saved(say.saved);
+    saved(text() === mine ? say.saved : say.unsaved);
     overtaken(draft.overtaken);
   } catch (fault) {
     saved(tell(say.failed, { why: fault.message }));
