@@ -44,13 +44,13 @@ def store_command(one: Encoded, message_id: int = 1, *, has_data_set: bool = Tru
     return _element(0x0000, struct.pack("<L", len(elements))) + elements
 
 
-def echo_command(message_id: int = 1) -> bytes:
-    """A C-ECHO-RQ (PS3.7 9.3.5.1)."""
+def echo_command(message_id: int = 1, *, has_data_set: bool = False) -> bytes:
+    """A C-ECHO-RQ (PS3.7 9.3.5.1), which has no data set but when it is wrong."""
     elements = (
         _element(0x0002, _uid(VERIFICATION))
         + _element(0x0100, struct.pack("<H", 0x0030))
         + _element(0x0110, struct.pack("<H", message_id))
-        + _element(0x0800, struct.pack("<H", 0x0101))
+        + _element(0x0800, struct.pack("<H", 0x0001 if has_data_set else 0x0101))
     )
     return _element(0x0000, struct.pack("<L", len(elements))) + elements
 

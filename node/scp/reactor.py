@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Protocol
@@ -33,6 +33,8 @@ _MAX_PDU = 64 << 20  # a peer may ignore our maximum, not our memory
 _MAX_REQUEST = 1 << 20  # before the association is established
 _MAX_COMMAND = 1 << 16
 _MOST_FRAGMENTS = 1 << 16  # in one PDU, and of one command
+_MOST_WAITING = 64 << 20  # bytes of messages that pynetdicom holds, which knows no bound itself
+_EACH_WAITING = 16 << 10  # what a message takes there at least, however short it is
 _IDLE_S = 0.25  # how often an idle association looks at its timers
 _ESTABLISHED = "Sta6"
 
@@ -67,6 +69,7 @@ class StorageReactor(DULServiceProvider):
         self._undecided: list[bytes] = []  # PDUs of a message whose command is not whole yet
         self._command = bytearray()
         self._foreign = False  # within a message that is not ours
+        self._waiting = 0  # bytes of such messages since none of them waited
         self._storing: tuple[Command, Incoming] | None = None  # the request that is being received
         self._run_loop_delay = 0  # this reactor waits in select, not in sleep
 
@@ -210,15 +213,27 @@ class StorageReactor(DULServiceProvider):
             transfer_syntax = str(contexts[context_id].transfer_syntax[0])
             self._storing = request, self._begin(self.assoc, transfer_syntax, request)
             return True
-        for one in pdus:
-            self._pass_on(one)
+        if self.assoc.dimse.msg_queue.empty():
+            self._waiting = 0
+        self._waiting += _EACH_WAITING
         ended = any(part.is_last and not part.is_command for part in parts)
         self._foreign = request.has_data_set and not ended
+        self._hand_on(pdus)
         return False
 
     def _pass_foreign(self, pdu: bytes, parts: list[Fragment]) -> None:
-        self._pass_on(pdu)
         self._foreign = not any(part.is_last and not part.is_command for part in parts)
+        self._hand_on([pdu])
+
+    def _hand_on(self, pdus: Sequence[bytes]) -> None:
+        """Leave a message, or some of it, to pynetdicom, which holds it whole; but no more than is fair."""
+        self._waiting += sum(len(one) for one in pdus)
+        if self._waiting > _MOST_WAITING:
+            _log.warning("association broke", calling_ae=self.assoc.requestor.ae_title, fault="its messages do not end")
+            self._refuse()
+            return
+        for one in pdus:
+            self._pass_on(one)
 
     def _take(self, parts: list[Fragment]) -> None:
         for part in parts:

@@ -344,6 +344,22 @@ def test_a_c_store_without_a_data_set_does_not_hurt_the_node(node: Listening) ->
     assert still_works(node)
 
 
+def test_a_data_set_of_another_service_that_does_not_end_ends_the_association(node: Listening) -> None:
+    with RawScu(node.port) as scu:
+        scu.associate(MR_IMAGE_STORAGE)
+        scu.send(p_data(message(3, COMMAND, [echo_command(has_data_set=True)])))
+        sent, ended = 0, False
+        while not ended and sent < 100:
+            try:
+                scu.send(p_data([(3, DATA, bytes(1 << 20))]))
+            except OSError:
+                break
+            sent, ended = sent + 1, scu.has_more()
+        assert sent < 100
+        assert scu.ended()
+    assert still_works(node)
+
+
 def test_sixteen_associations_at_once_each_get_their_own_answers(node: Listening) -> None:
     def sender(_number: int) -> list[Encoded]:
         mine = [fresh() for _ in range(12)]
