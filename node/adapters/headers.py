@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,12 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
 from node.core.dicom import Facts, facts
-from node.core.encoded import DEFLATED, HEAD_BYTES, UNREADABLE, header
+from node.core.encoded import DEFLATED, HEAD_BYTES, INFLATED_AT_MOST, UNREADABLE, header
 from node.core.part10 import read_head
 from node.errors import BadInstance
 
 _LARGE = 1 << 18  # bytes of a value that stay in the file
-
-
+_PIECE = 1 << 20  # bytes that are inflated at once
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # Float, Double Float and Pixel Data
 
 
@@ -56,3 +56,17 @@ def read_header(path: Path) -> Header:
     except UNREADABLE as broken:
         raise BadInstance(f"its header cannot be read ({type(broken).__name__})") from broken
     return Header(ds, bool(met) and met[0] in _PIXELS)
+
+
+def demand_inflatable(path: Path, at_most: int = INFLATED_AT_MOST) -> None:
+    """Raises BadInstance for a deflated file (PS3.5 A.5) of more than `at_most` bytes: pydicom would hold them all."""
+    with path.open("rb") as file:
+        head = read_head(file.read(1 << 16))
+        if head.transfer_syntax_uid != DEFLATED:
+            return
+        file.seek(head.data_set_at)
+        inflating, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not inflating.eof and (piece := inflating.unconsumed_tail or file.read(_PIECE)):
+            size += len(inflating.decompress(piece, _PIECE))
+            if size > at_most:
+                raise BadInstance(f"it inflates to more than {at_most >> 20} MiB")

@@ -24,6 +24,7 @@ EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
 HEAD_BYTES = 4 << 20  # identity must lie within the first 4 MiB of a data set
+INFLATED_AT_MOST = 512 << 20  # bytes of a deflated data set that is held whole
 _MAX_DEPTH = 64  # of nested sequences of undefined length
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
@@ -37,7 +38,7 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 # What pydicom raises on cut or crafted bytes, while it reads them or while it converts their values.
 UNREADABLE = (
     InvalidDicomError, BytesLengthException, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    NotImplementedError, ArithmeticError, EOFError, OSError, struct.error, RecursionError, MemoryError,
+    NotImplementedError, ArithmeticError, EOFError, OSError, struct.error, zlib.error, RecursionError, MemoryError,
 )  # fmt: skip
 
 Stop = Callable[[BaseTag, str | None, int], bool]  # tag, VR, length

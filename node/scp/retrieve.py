@@ -18,6 +18,7 @@ from pynetdicom.presentation import PresentationContext
 
 from node.adapters.association import RemoteAE
 from node.adapters.database.index.documents import Held
+from node.adapters.headers import demand_inflatable
 from node.core.audit import What
 from node.core.audit.parts import AE_PREFIX
 from node.core.dicomweb.identifier import read_retrieve
@@ -116,7 +117,9 @@ def _instances(
 def _read(archive: Archive, one: Held) -> Dataset:
     """The instance; only its UID when it cannot be read, which makes a failed sub-operation."""
     try:
-        return dcmread(archive.path(one))
+        path = archive.path(one)
+        demand_inflatable(path)
+        return dcmread(path)
     except (NodeError, *UNREADABLE):
         _log.warning("instance not sent", sop_instance_uid=one.sop_instance_uid, reason="its file cannot be read")
         nothing = Dataset()

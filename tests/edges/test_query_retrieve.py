@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,17 +17,18 @@ from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from node.adapters.association import RemoteAE
 from node.adapters.database import audit
+from node.adapters.headers import demand_inflatable
 from node.core.audit import What
 from node.core.dicomweb.identifier import answer, read_find, read_retrieve
 from node.core.dicomweb.identifier import queries as to_find
 from node.core.dicomweb.model import Json
-from node.errors import Usage
+from node.errors import BadInstance, Usage
 from node.pipeline.access.reads import Reads
 from node.scp import Listener
 from node.scp.admission import Admission
@@ -35,7 +37,7 @@ from node.scp.retrieve import get, move
 from node.scp.server import Limits
 from tests.archives import ServedArchive, served_archive
 from tests.listening import Listening, listening
-from tests.synthetic import MR_IMAGE_STORAGE, Grid, mr_series, uid
+from tests.synthetic import MR_IMAGE_STORAGE, Grid, mr_series, to_bytes, uid
 
 HEAD = mr_series(Grid(slices=5, rows=16, columns=16))
 OTHER = mr_series(Grid(slices=2, rows=16, columns=16))
@@ -219,6 +221,29 @@ def test_a_single_image_is_got_and_what_is_gone_is_a_failed_sub_operation(node: 
                          SeriesInstanceUID=uid("other series"))  # fmt: skip
     assert got == [str(OTHER[0].SOPInstanceUID)]
     assert (last.NumberOfCompletedSuboperations, last.NumberOfFailedSuboperations) == (1, 1)
+
+
+def test_a_deflated_image_that_is_damaged_is_a_failed_sub_operation_and_the_other_is_got(node: Asked) -> None:
+    good, damaged = mr_series(Grid(slices=2, rows=16, columns=16), name="deflated")
+    damaged.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    node.archive.keep(good, damaged)
+    (row,) = [one for one in node.archive.store.instances() if one.sop_instance_uid == damaged.SOPInstanceUID]
+    os.truncate(node.archive.store.files.path(row.path), row.size - 100)
+    got, last = retrieve(node, QueryRetrieveLevel="SERIES", StudyInstanceUID=str(good.StudyInstanceUID),
+                         SeriesInstanceUID=str(good.SeriesInstanceUID))  # fmt: skip
+    assert got == [str(good.SOPInstanceUID)]
+    assert (last.NumberOfCompletedSuboperations, last.NumberOfFailedSuboperations) == (1, 1)
+
+
+def test_what_inflates_without_end_is_not_read_whole(tmp_path: Path) -> None:
+    (ds,) = mr_series(Grid(slices=1, rows=1024, columns=1024), name="bomb")
+    ds.PixelData = bytes(2 << 20)
+    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    (tmp_path / "bomb.dcm").write_bytes(to_bytes(ds))
+    assert (tmp_path / "bomb.dcm").stat().st_size < 1 << 16
+    demand_inflatable(tmp_path / "bomb.dcm", 3 << 20)
+    with pytest.raises(BadInstance, match="inflates to more than 1 MiB"):
+        demand_inflatable(tmp_path / "bomb.dcm", 1 << 20)
 
 
 def test_a_retrieval_without_its_unique_key_gets_nothing(node: Asked) -> None:

@@ -17,11 +17,10 @@ from node.core.dicom.elements import Elements
 from node.core.dicomweb.entry import entry
 from node.core.dicomweb.model import BASE, Json, model, written
 from node.core.dicomweb.pixels import MOST_FRAMES, PixelPlace, fragments, frame_spans
-from node.core.encoded import DEFLATED, UNREADABLE
+from node.core.encoded import DEFLATED, INFLATED_AT_MOST, UNREADABLE
 from node.core.part10 import read_head
 from node.errors import BadInstance
 
-INFLATED_AT_MOST = 512 * 2**20
 _FIRST_PIXELS = 0x7FE00008
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UNDEFINED = 0xFFFFFFFF
