@@ -102,6 +102,10 @@ class Files:
     def path(self, relative: str) -> Path:
         return self.root / relative
 
+    def local(self, relative: str) -> Path:
+        """Where it lies on this machine, if it does: nothing is fetched."""
+        return self.root / relative
+
     def remove(self, relative: str) -> None:
         """Remove a file that no row refers to."""
         with _translated():
@@ -191,11 +195,16 @@ def write_whole(path: Path, content: bytes) -> str:
     with _translated():
         path.parent.mkdir(parents=True, exist_ok=True)
         unnamed = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with unnamed.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unnamed.replace(path)
+        try:
+            with unnamed.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unnamed.replace(path)
+        except OSError:  # least of all on a disk that is full: each attempt would leave its own
+            with suppress(OSError):
+                unnamed.unlink(missing_ok=True)
+            raise
         sync_folder(path.parent)
         sync_folder(path.parent.parent)
     return hashlib.sha256(content).hexdigest()

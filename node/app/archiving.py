@@ -31,8 +31,11 @@ class Archiving:
         def path_of(store: str, name: str) -> Path:
             return files.path(name) if store == "instances" else results.path(name)
 
+        def local_of(store: str, name: str) -> Path:
+            return files.local(name) if store == "instances" else results.local(name)
+
         erasing = Erasing(database, self._index, files.remove, results.drop, clock)
-        self.archive = Archive(self._index, self._showing, path_of, erasing)
+        self.archive = Archive(self._index, self._showing, path_of, erasing, local_of)
         indexing = Indexing(database, self._index, self._reading, path_of, clock, settings.chain)
         self._indexer = Indexer(indexing, clock) if role.receives else None
 

@@ -105,3 +105,11 @@ def test_a_result_replaces_the_one_before_and_leaves_no_other_file(tmp_path: Pat
     assert path.read_bytes() == b"second"
     assert digest == hashlib.sha256(b"second").hexdigest()
     assert [one.name for one in path.parent.iterdir()] == ["seg.dcm"]
+
+
+def test_a_result_that_cannot_be_written_leaves_nothing_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "job" / "seg.dcm" / "in its place").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            write_whole(tmp_path / "job" / "seg.dcm", b"content")
+    assert [one.name for one in (tmp_path / "job").iterdir()] == ["seg.dcm"]

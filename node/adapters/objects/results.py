@@ -23,6 +23,10 @@ class ResultFiles:
         """A file to read; not there when there is no such result. Raises StoreUnavailable."""
         return self._root / name
 
+    def local(self, name: str) -> Path:
+        """Where it lies on this machine, if it does: nothing is fetched."""
+        return self._root / name
+
     def drop(self, name: str) -> None:
         """Harmless when there is none. Raises StoreUnavailable."""
         self.path(name).unlink(missing_ok=True)

@@ -67,6 +67,7 @@ class Archive:
     imaging: Imaging
     path_of: Callable[[str, str], Path]  # store and name → a file on this machine
     erasing: Erasing | None = None  # None: nobody may delete anything
+    local_of: Callable[[str, str], Path] | None = None  # the same, where nothing is to be waited for
     _remembered: _Remembered = field(default_factory=_Remembered)
 
     def search(self, query: Query, base: str) -> Answer:
@@ -93,6 +94,10 @@ class Archive:
     def path(self, held: Held) -> Path:
         """The stored file, on this machine; it may be gone."""
         return self.path_of(held.store, held.path)
+
+    def local(self, held: Held) -> Path:
+        """Where its file lies on this machine, if it does; at once, also where the store is a bucket."""
+        return (self.local_of or self.path_of)(held.store, held.path)
 
     def series(self, place: Place) -> list[HeldSeries]:
         """The series at a place, in order."""

@@ -55,7 +55,7 @@ def _at_once(archive: Archive, request: Request) -> Response | None:
     if not _lies(held, syntax) or where.frame_bits > 8 * _MOST_AT_ONCE:
         return None
     spans, shift = (where.spans[numbers[0] - 1], 0) if where.encapsulated else _native(where, numbers[0])
-    if (found := _in_memory(str(archive.path(held)), spans)) is None:
+    if (found := _in_memory(str(archive.local(held)), spans)) is None:
         return None
     if shift or where.frame_bits % 8:
         found = realigned(found, shift, where.frame_bits)
