@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from email.message import Message
 from email.parser import BytesParser
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -26,7 +29,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.archives import ServedArchive, served
+from node.web import dicomweb_routes
+from tests.archives import ServedArchive, served, serving
 from tests.synthetic import Grid, color, enhanced, mr_series, pixels, to_bytes
 
 __all__ = ["served"]
@@ -94,6 +98,21 @@ def test_a_stored_file_comes_back_byte_for_byte(served: ServedArchive, series: l
     stored = next(row for row in served.store.instances() if row.sop_instance_uid == str(series[0].SOPInstanceUID))
     assert answer.content == served.store.files.path(stored.path).read_bytes()
     assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+
+
+def test_no_bucket_is_waited_for_while_others_are_to_be_answered(served: ServedArchive, series: list[Dataset]) -> None:
+    path_of_file, asked_in = served.archive.path_of, set[str]()
+
+    def fetched(store: str, name: str) -> Path:
+        asked_in.add(threading.current_thread().name)
+        return path_of_file(store, name)
+
+    archive = replace(served.archive, path_of=fetched, local_of=path_of_file)
+    with serving(dicomweb_routes(None, 0, archive)) as port:
+        for _ in range(3):  # from the second time on it is known where the frame lies
+            answer = httpx.get(f"http://127.0.0.1:{port}/dicom-web/{path_of(series[0])}/frames/1", timeout=60)
+            assert answer.status_code == 200
+    assert asked_in <= {"AnyIO worker thread"}
 
 
 def test_a_range_of_a_file_is_given(served: ServedArchive, series: list[Dataset]) -> None:
@@ -272,7 +291,8 @@ def test_pictures_follow_the_window_and_the_viewport(served: ServedArchive, seri
     assert picture.size == (18, 24)
     dark = np.asarray(Image.open(BytesIO(served.get(f"{path}?window=5000,10", "image/png").content)))
     assert dark.max() == 0
-    for wrong in ("window=1", "window=a,b", "window=1,2,cubic", "viewport=0,5", "viewport=1,2,3", "quality=0"):
+    of_window, of_viewport = ("window=1", "window=a,b", "window=1,2,cubic"), ("viewport=0,5", "viewport=1,2,3")
+    for wrong in (*of_window, *of_viewport, "quality=0", f"quality=0100{'0' * 5000}"):
         assert served.get(f"{path}?{wrong}").status_code == 400, wrong
     assert served.get(path, "image/jpeg").content[:2] == b"\xff\xd8"
     assert served.get(f"{path}?annotation=patient,technique", "image/png").status_code == 200
@@ -322,8 +342,10 @@ def test_pixels_that_were_cut_are_refused_and_the_next_request_is_answered(
     (ds,) = mr_series(Grid(slices=1), name="cut")
     ds.PixelData = ds.PixelData[:100]
     served.keep(ds)
-    for path in ("frames/1", "rendered"):
+    for path in ("frames/1", "rendered", "pixeldata"):
         assert served.get(f"{path_of(ds)}/{path}").status_code == 406
+    several = f'multipart/related; type="application/dicom"; transfer-syntax={JPEGLSLossless}'
+    assert served.get(path_of(ds, "series"), several).status_code == 406
     assert served.get(f"{path_of(series[0])}/frames/1").status_code == 200
 
 

@@ -26,7 +26,7 @@ from node.web.dicomweb.edge import (
 )
 from node.web.dicomweb.frames import content
 from node.web.dicomweb.media import Refusal
-from node.web.dicomweb.parts import boundary, in_threads, part, related
+from node.web.dicomweb.parts import begun, boundary, in_threads, part, related
 from node.web.dicomweb.syntaxes import EXPLICIT, OCTETS, is_plain
 from node.web.dicomweb.threads import reading
 
@@ -103,4 +103,4 @@ def pixel_data(archive: Archive, request: Request, found: Sequence[Held]) -> Res
                 yield part(mark, f"{OCTETS}; transfer-syntax={EXPLICIT}", frame, location)
         yield b"--" + mark + b"--\r\n"
 
-    return StreamingResponse(in_threads(parts()), media_type=related(OCTETS, mark))
+    return StreamingResponse(in_threads(begun(parts())), media_type=related(OCTETS, mark))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from node.pipeline.archive import Archive
 from node.web.dicomweb.bulkdata import pixel_data
 from node.web.dicomweb.edge import NOT_ACCEPTABLE, RANGE_NOT_SATISFIABLE, accepted, not_there, place, told
 from node.web.dicomweb.media import DICOM, Refusal
-from node.web.dicomweb.parts import boundary, in_threads, part_head, pieces, related
+from node.web.dicomweb.parts import begun, boundary, in_threads, part_head, pieces, related
 from node.web.dicomweb.syntaxes import EXPLICIT, MADE_SYNTAXES, OCTETS
 from node.web.dicomweb.threads import reading
 
@@ -54,7 +54,8 @@ def _retrieve(archive: Archive, request: Request) -> Response:
         if wish.multipart is False:
             return _single(archive, request, found[0], wish)
         mark = boundary()
-        return StreamingResponse(in_threads(_parts(archive, found, wish, mark)), media_type=related(DICOM, mark))
+        every = begun(_parts(archive, found, wish, mark))
+        return StreamingResponse(in_threads(every), media_type=related(DICOM, mark))
     raise Refusal(
         NOT_ACCEPTABLE,
         f'instances are to be had as multipart/related; type="{DICOM}", one also as {DICOM}; '
@@ -68,19 +69,21 @@ def _is_made(wish: Wish, found: Sequence[Held]) -> bool:
 
 
 def _single(archive: Archive, request: Request, held: Held, wish: Wish) -> Response:
-    opening = _opened(archive, held, wish)
-    file, size, syntax = opening.__enter__()
-    first, length = _span(request.headers.get("range", ""), size)
+    with ExitStack() as opening:
+        try:
+            file, size, syntax = opening.enter_context(_opened(archive, held, wish))
+        except FileNotFoundError as gone:  # it was removed at this moment
+            raise not_there() from gone
+        first, length = _span(request.headers.get("range", ""), size)
+        opened = opening.pop_all()
     headers = {"Accept-Ranges": "bytes", "ETag": f'"{held.sha256[:32]}-{syntax}"', "Content-Length": str(length)}
     if (first, length) != (0, size):
         headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
 
     def content() -> Iterator[bytes]:
-        try:
+        with opened:
             file.seek(first)
             yield from pieces(file, length)
-        finally:
-            opening.__exit__(None, None, None)
 
     status = 206 if "Content-Range" in headers else 200
     return StreamingResponse(in_threads(content()), status, headers, f"{DICOM}; transfer-syntax={syntax}")

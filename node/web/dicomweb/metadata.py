@@ -19,8 +19,6 @@ from node.web.dicomweb.parts import boundary, in_threads, part, related
 from node.web.dicomweb.threads import reading
 
 _OFFERS = (Offer(DICOM_JSON, False), Offer("application/json", False), Offer(DICOM_XML, True))
-# Viewers ask for metadata as if it were pixels (OHIF) or by a type of ours that is not offered here.
-_LENIENT = ("application/octet-stream", "application/dicom", "*/*")
 
 
 def metadata_routes(archive: Archive) -> list[Route]:

@@ -34,6 +34,18 @@ def part(mark: bytes, media_type: str, content: bytes, location: str = "") -> by
     return b"".join((part_head(mark, media_type, location, len(content)), content, b"\r\n"))
 
 
+def begun(made: Iterator[bytes]) -> Iterator[bytes]:
+    """The same, with its first piece made already: a fault of that is told before anything is sent."""
+    first = next(made, None)
+
+    def every() -> Iterator[bytes]:
+        if first is not None:
+            yield first
+        yield from made
+
+    return every()
+
+
 def pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
     """The next `length` bytes of a file."""
     while length > 0 and (piece := file.read(min(PIECE, length))):

@@ -32,7 +32,7 @@ from node.web.dicomweb.edge import (
 )
 from node.web.dicomweb.frames import frame_numbers
 from node.web.dicomweb.media import Refusal
-from node.web.dicomweb.parts import boundary, in_threads, part, related
+from node.web.dicomweb.parts import begun, boundary, in_threads, part, related
 from node.web.dicomweb.threads import drawing
 
 _JPEG, _PNG = "image/jpeg", "image/png"
@@ -101,14 +101,7 @@ def _many(archive: Archive, found: Sequence[Held], numbers: Sequence[int], pictu
                 yield part(mark, picture.media_type, content)
         yield b"--" + mark + b"--\r\n"
 
-    each = drawn()
-    first = next(each)  # a fault is told before anything is sent
-
-    def parts() -> Iterator[bytes]:
-        yield first
-        yield from each
-
-    return StreamingResponse(in_threads(parts()), media_type=related(picture.media_type, mark))
+    return StreamingResponse(in_threads(begun(drawn())), media_type=related(picture.media_type, mark))
 
 
 def _picture(archive: Archive, request: Request, held: Held, kind: str, thumbnail: bool) -> Picture:
@@ -117,7 +110,7 @@ def _picture(archive: Archive, request: Request, held: Held, kind: str, thumbnai
     if thumbnail and size is None:
         size = _THUMBNAIL
     quality = parameter(request, "quality") or "90"
-    if not (quality.isascii() and quality.isdecimal() and 1 <= int(quality[:4]) <= 100):
+    if not (quality.isascii() and quality.isdecimal() and len(quality) <= 3 and 1 <= int(quality) <= 100):
         raise Refusal(BAD_REQUEST, "quality is a whole number from 1 to 100")
     return Picture(
         media_type=kind,
