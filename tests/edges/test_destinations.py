@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +175,22 @@ def test_a_folder_holds_whole_files_only(tmp_path: Path, objects: list[Outgoing]
     files = sorted((tmp_path / "deep" / "out").iterdir())
     assert [path.name for path in files] == sorted(f"seg-{one.sop_instance_uid}.dcm" for one in objects)
     assert sorted(path.read_bytes() for path in files) == sorted(one.path.read_bytes() for one in objects)
+
+
+def test_the_name_of_a_file_in_a_folder_is_forced_to_the_disk_before_it_counts(
+    tmp_path: Path, objects: list[Outgoing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, forced = tmp_path / "out", list[list[str]]()
+    force = os.fsync
+
+    def noted(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").resolve() == out.resolve():
+            forced.append([path.name for path in out.iterdir()])
+        force(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    Folder("out", out).deliver(objects[:1])
+    assert forced == [[f"seg-{objects[0].sop_instance_uid}.dcm"]]
 
 
 def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path, objects: list[Outgoing]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from node.adapters.destinations import Outcome, Outgoing
+from node.adapters.forcing import sync_folder
 from node.core.status import Meaning
 from node.errors import DestinationUnavailable
+
+_CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})  # shares that know no forcing of a folder
 
 
 class Folder:
@@ -30,6 +34,15 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             unnamed.replace(final)
+            self._force()
         except OSError as broken:
             raise DestinationUnavailable(f"{self.name}: the folder cannot be written ({broken.strerror})") from broken
         return final
+
+    def _force(self) -> None:
+        """A name that a power cut takes away again was not delivered."""
+        try:
+            sync_folder(self._path)
+        except OSError as refused:
+            if refused.errno not in _CANNOT:
+                raise

@@ -25,6 +25,7 @@ from node.errors import DestinationUnavailable
 _JSON = "application/dicom+json"
 _CHUNK = 1 << 18
 _ANSWER_AT_MOST = 4 << 20
+_RETRY_AFTER_AT_MOST = 24 * 3600.0  # seconds
 _OK, _NO_CONTENT, _NOT_FOUND, _NO_SUCH_SERVICE = 200, 204, 404, (405, 501)
 _BAD_REQUEST, _TOO_LARGE, _UNSUPPORTED = 400, 413, 415
 _ABOUT_THE_WHOLE = (_BAD_REQUEST, _TOO_LARGE, _UNSUPPORTED)
@@ -200,10 +201,10 @@ def _parts(boundary: str, objects: Sequence[Outgoing]) -> Iterator[bytes]:
 def _retry_after(answer: _Answer) -> float | None:
     """Retry-After (RFC 9110 10.2.3): seconds, or a date, which is measured against the server's own clock."""
     said = answer.headers.get("Retry-After", "")
-    if said.isdecimal():
-        return float(said)
+    if said.isascii() and said.isdecimal():
+        return min(float(said), _RETRY_AFTER_AT_MOST)
     try:
         wait = parsedate_to_datetime(said) - parsedate_to_datetime(answer.headers.get("Date", ""))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return max(wait.total_seconds(), 0.0)
+    return min(max(wait.total_seconds(), 0.0), _RETRY_AFTER_AT_MOST)
