@@ -25,7 +25,7 @@ from node.core.forms import IN_PLACE
 from node.core.jobs import Delivery, Job
 from node.core.states import DeliveryState
 from node.core.status import Meaning
-from node.errors import DestinationRefused, DestinationUnavailable
+from node.errors import BadInstance, DestinationRefused, DestinationUnavailable
 from node.pipeline.gate import Gate, Policy, Proof, Slots
 from node.pipeline.proof import Promises
 
@@ -172,7 +172,10 @@ class Delivering:
         return self.gate.failed(name, Failure(reason, took, asked))
 
     def _outgoing(self, one: Delivery) -> Outgoing:
+        """Raises BadInstance where what was made is lost."""
         path = self.results.path(one.path)
+        if not path.is_file():
+            raise BadInstance(f"the {one.kind} that was made is not in the store any more: reprocess its series")
         return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, path, tried_before=one.attempts > 0)
 
     def _note_all(self, deliveries: Sequence[Delivery], state: DeliveryState, answer: str) -> None:

@@ -20,7 +20,7 @@ from node.adapters.files import Files
 from node.core.breaker import CLOSED
 from node.core.status import Meaning
 from node.core.windows import Window
-from node.errors import DestinationUnavailable
+from node.errors import BadInstance, DestinationUnavailable
 from node.pipeline.gate import Policy
 from node.pipeline.models import Models
 from node.web.health import Health
@@ -332,3 +332,12 @@ def test_metrics_tell_what_waits_and_which_breaker_is_open(at: Site, tmp_path: P
     assert 'mricore_destination_waiting_results{destination="pacs"} 2.0' in text
     assert 'mricore_destination_failures{destination="pacs"} 3.0' in text
     assert 'mricore_destination_breaker_open{destination="pacs"} 1.0' in text
+
+
+def test_what_was_made_and_is_lost_ends_the_job_and_says_so(at: Site) -> None:
+    out(at, "PACS2")
+    number = at.job("PACS2")
+    for file in at.folder.rglob("seg.dcm"):
+        file.unlink()
+    with pytest.raises(BadInstance, match="the SEG that was made is not in the store any more"):
+        at.attempt(number)
