@@ -97,21 +97,31 @@ class WatchedFolder:
                 looks[entry.status.st_ino] = look
         self._looks = looks
         if self._unreadable:
-            raise SourceUnavailable(f"{self._unreadable} files of the watched folder cannot be read or moved")
+            raise SourceUnavailable(
+                f"{self._unreadable} files or folders of the watched folder cannot be read or moved"
+            )
         return self._source.poll_seconds
 
     def _entries(self) -> Iterator[_Entry]:
         """Every regular file below the folder, also under a temporary name."""
         with self._opened() as root:
-            for _, folders, names, descriptor in os.fwalk(".", dir_fd=root, follow_symlinks=False):
+            walk = os.fwalk(".", dir_fd=root, follow_symlinks=False, onerror=self._pass_over)
+            for _, folders, names, descriptor in walk:
                 folders[:] = sorted(one for one in folders if not one.startswith("."))
                 for name in sorted(names):
                     try:
                         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue  # renamed or taken away meanwhile
+                    except OSError as unusable:
+                        self._pass_over(unusable)
+                        continue
                     if stat.S_ISREG(status.st_mode):
                         yield _Entry(descriptor, name, status)
+
+    def _pass_over(self, unusable: OSError) -> None:
+        """What cannot be looked at is told of and keeps nothing else back; what was taken away meanwhile is nothing."""
+        if not isinstance(unusable, FileNotFoundError):
+            self._unreadable += 1
+            _log.error("file not received", loop=self.name, reason=unusable.strerror or "")
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

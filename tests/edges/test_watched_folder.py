@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -185,6 +187,30 @@ def test_a_link_in_the_place_of_the_folder_for_received_files_is_not_followed(
         settle(watcher(inbox, reception, time), time)
     assert reception.receipts() == []
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_what_cannot_be_looked_at_keeps_nothing_else_back(
+    inbox: Path, reception: Desk, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("closed", "open"):
+        (inbox / name).mkdir()
+        (inbox / name / f"{name}.dcm").write_bytes(to_bytes(image(name)))
+    look_at = os.stat
+
+    def refused(path: Any, **how: Any) -> os.stat_result:
+        """The tests may run as root, whom no permission keeps out."""
+        if path == "closed.dcm":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return look_at(path, **how)
+
+    monkeypatch.setattr(os, "stat", refused)
+    watched = watcher(inbox, reception, time)
+    for _ in range(2):
+        with pytest.raises(SourceUnavailable, match="1 files or folders"):
+            look(watched)
+        time.pass_by(5)
+    assert reception.dispositions() == ["stored"]
+    assert (inbox / "open" / ".received" / "open.dcm").is_file()
 
 
 def test_a_killed_node_receives_the_rest_after_its_restart_and_nothing_twice(
