@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
 
 from node.adapters.database import audit
@@ -32,6 +33,13 @@ def test_a_change_by_cookie_shows_the_token_of_its_page(lived_in: House) -> None
     cross = {"X-CSRF-Token": token, "Sec-Fetch-Site": "same-site"}
     assert client.post("/api/v1/jobs/pause", json=target, headers=cross).status_code == 403
     assert client.post("/api/v1/jobs/pause", json=target, headers={"X-CSRF-Token": token}).status_code == 200
+
+
+def test_what_cannot_be_written_down_is_to_be_asked_again(lived_in: House) -> None:
+    with lived_in.database.transaction() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO gone"))
+    answer = sign_in(lived_in.client(), "bernd", PASSWORD, Origin="https://evil.example")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
 def test_another_site_cannot_sign_its_visitor_in(lived_in: House) -> None:

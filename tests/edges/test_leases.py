@@ -9,19 +9,24 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from node.adapters.database import Database, leases, processes, rules, series
+from node.adapters.database.access import accounts
 from node.adapters.database.clock import shared
 from node.adapters.database.engine_tables import process
 from node.adapters.database.ledger import Ledger
 from node.adapters.database.tables import series as series_table
+from node.adapters.database.turns import Turn, take_turn
 from node.adapters.files import Files
+from node.core.access import Role
 from node.core.completion import Policy
 from node.core.status import SUCCESS
+from node.errors import Usage
 from node.pipeline.completion import Completion
 from node.pipeline.reception import Reception
 from tests.bench import rules as rule_set
+from tests.bench import until
 from tests.clock import Clock
 from tests.databases import url
 from tests.receiving import SENDER, encoded
@@ -157,3 +162,31 @@ def test_a_machine_a_minute_ahead_waits_no_shorter_for_what_one_a_minute_behind_
     with database.reading() as connection:
         (uid,) = connection.scalars(select(series_table.c.series_instance_uid)).all()
     assert not Completion(database, files, ahead, rule_set, lambda _ae: policy).judge(uid)
+
+
+def test_two_administrators_who_are_removed_at_once_leave_one(database: Database) -> None:
+    names = ("ada", "bob")
+    for name in names:
+        accounts.add(database, name, Role.ADMIN, True, "hashed", NOON)
+
+    def removed(name: str) -> str:
+        try:
+            accounts.remove(database, name, LATER)
+        except Usage as kept:
+            return str(kept)
+        return "removed"
+
+    with ThreadPoolExecutor(2) as pool:
+        with database.transaction() as connection:
+            take_turn(connection, Turn.AUDIT)  # which each of them needs in the end
+            each = [pool.submit(removed, name) for name in names]
+            if database.engine.dialect.name == "postgresql":
+                until(lambda: _waiting(database) == 2, "both to wait")
+        said = sorted(one.result() for one in each)
+    assert said[1] == "removed"
+    assert "is the last administrator" in said[0]
+
+
+def _waiting(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) or 0)

@@ -14,6 +14,7 @@ class Turn(IntEnum):
     FAILURES = 0x6D726904
     FIRST_USER = 0x6D726905
     REMOVAL = 0x6D726906
+    ADMINISTRATORS = 0x6D726907
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:

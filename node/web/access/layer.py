@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from node.adapters.database.audit import Asking, asking
 from node.core.access import LOCAL
 from node.core.rates import Rates
-from node.errors import NodeError, NotAllowed, NotSignedIn, Retryable
+from node.errors import NodeError, NotAllowed, NotSignedIn, Retryable, StoreUnavailable
 from node.pipeline.access.reads import Reads
 from node.web.access import cookies
 from node.web.access.bounds import TooLarge, bounded_body, demand_small
@@ -100,14 +100,22 @@ class Guarded:
             if path.startswith("/api/"):
                 demand_small(request, visit)
         except NodeError as fault:
-            await run_in_threadpool(self._trail.turned_away, peer, method, path, fault)
-            await self._turned_away(request, peer, fault)(scope, receive, send)
+            told = await self._written_down(peer, method, path, fault)
+            await self._turned_away(request, peer, told)(scope, receive, send)
             return
         scope[VISIT] = visit
         with asking(visit.actor.name if visit.actor else "anonymous", peer.address) as who:
             bounded = bounded_body(receive, visit) if path.startswith("/api/") else receive
             answer = _Answer(self._guard, self._trail, self._recent, request, visit, who, bounded, send)
             await self._app(scope, answer.receive, answer.send)
+
+    async def _written_down(self, peer: Peer, method: str, path: str, fault: NodeError) -> NodeError:
+        """The refusal, once it stands in the trail; where it cannot, that it is to be asked for again."""
+        try:
+            await run_in_threadpool(self._trail.turned_away, peer, method, path, fault)
+        except StoreUnavailable as away:
+            return away
+        return fault
 
     def _turned_away(self, request: HTTPConnection, peer: Peer, fault: NodeError) -> Response:
         path, method = request.scope["path"], request.scope["method"]
