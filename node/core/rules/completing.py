@@ -43,7 +43,6 @@ _KEY = re.compile(
 )
 _AROUND = frozenset({"any", "all", "first", "not"})
 _WORDS = frozenset({"priority", "on_unknown", "else", "stop", "active", "otherwise", "volume", "unsuitable"})
-_ACTIONS = frozenset({"infer", "deliver", "tag", "notify", "hold", "ignore"})
 
 
 def place_of(text: str, at: int) -> Place:

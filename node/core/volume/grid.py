@@ -30,11 +30,6 @@ def places(planes: Sequence[Plane]) -> list[float]:
     return [dot(plane.position, normal) for plane in planes]
 
 
-def same_place(a: Plane, b: Plane) -> bool:
-    """Whether two planes have one position (within rounding)."""
-    return math.dist(a.position, b.position) < SAME_PLACE
-
-
 def grid(planes: Sequence[Plane]) -> Grid:
     """Judge planes of one orientation and matrix, at least one."""
     normal = min(planes, key=lambda plane: (plane.position, plane.facts.sop_instance_uid)).normal
