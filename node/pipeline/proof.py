@@ -52,7 +52,7 @@ class Promises:
 
     def ask(self, name: str, taken: Mapping[Delivery, Outcome]) -> dict[Delivery, Outcome]:
         """Ask for what was taken; the outcomes that follow. Asked and noted before the PACS can report."""
-        destination = self.destinations[name]
+        destination = self.destinations.get(name)  # somebody may have removed it since
         if not isinstance(destination, Committing) or not taken:
             return dict(taken)
         transaction_uid = str(generate_uid(prefix=None))
