@@ -81,6 +81,7 @@ def serving(routes: Sequence[object]) -> Iterator[int]:
     """Serves on a free port until the end of the block."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:  # as node/web/server does
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # whoever asks before the server has started waits, and is not refused
         application = Starlette(routes=list(routes))  # type: ignore[arg-type]
         server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

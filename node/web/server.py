@@ -106,6 +106,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # whoever comes before the server has begun waits, and is not refused
     except OSError as taken:
         listening.close()
         what = "is in use" if taken.errno == errno.EADDRINUSE else f"cannot be opened ({taken.strerror})"
