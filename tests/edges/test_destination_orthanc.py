@@ -85,9 +85,14 @@ def test_labels_are_put_on_the_study(tmp_path: Path) -> None:
     assert labeled == ["/studies/s1/labels/ai", "/studies/s1/labels/head"]
 
 
+def test_what_answers_otherwise_than_an_orthanc_is_told_of(tmp_path: Path) -> None:
+    with newer_orthanc() as (url, _), pytest.raises(DestinationUnavailable, match="archive: what answers is not"):
+        OrthancDestination("archive", OrthancServer(url)).find(objects(tmp_path, 1)[0])
+
+
 @contextmanager
 def newer_orthanc() -> Iterator[tuple[str, list[str]]]:
-    """Debian's Orthanc 1.10 has no labels: the two calls of 1.12, as its manual describes them."""
+    """Debian's Orthanc 1.10 has no labels: the two calls of 1.12, as its manual describes them. It finds nothing."""
     labeled: list[str] = []
 
     async def store(request: Request) -> Response:
@@ -98,8 +103,12 @@ def newer_orthanc() -> Iterator[tuple[str, list[str]]]:
         labeled.append(request.url.path)
         return Response("{}")
 
+    async def lookup(_request: Request) -> Response:
+        return Response("7")
+
     routes = [
         Route("/instances", store, methods=["POST"]),
+        Route("/tools/lookup", lookup, methods=["POST"]),
         Route("/studies/{study}/labels/{label}", label, methods=["PUT"]),
     ]
     with socket.create_server(("127.0.0.1", 0)) as listening:

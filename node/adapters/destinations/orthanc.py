@@ -141,7 +141,9 @@ class OrthancDestination:
 
     def _found(self, sop_instance_uid: str) -> list[str]:
         found = self._json(lambda: self._client.post("tools/lookup", data=sop_instance_uid, timeout=self._per_try))
-        return [str(one["ID"]) for one in found if isinstance(one, dict) and one.get("Type") == "Instance"]
+        if not isinstance(found, list):
+            raise DestinationUnavailable(f"{self.name}: what answers is not Orthanc")
+        return [str(one.get("ID")) for one in found if isinstance(one, dict) and one.get("Type") == "Instance"]
 
     @property
     def _per_try(self) -> float:
