@@ -4,7 +4,7 @@
     ├── Usage                   the person at the keyboard: exit status 2
     │   ├── BadConfiguration    node.toml, a rule, a model card: says which key or file:line
     │   ├── NoSuch              what was asked for by its name is not there
-    │   ├── NotSettled              what is to be removed is not done with yet
+    │   ├── NotSettled          what is to be removed is not done with yet
     │   ├── Overtaken           somebody else changed it meanwhile: look again
     │   ├── NotSignedIn         nobody is known to be asking
     │   └── NotAllowed          who asks has not the right
@@ -18,7 +18,7 @@
     └── Permanent               the same work will fail again: state the reason and stop
         ├── NotProcessable      this series cannot be what a model needs (a sentence for people)
         ├── ModelFailed         the model raised, or answered something else than its card promises
-        ├── OnHold          the rules keep the result for a person, who lets it go by trying again
+        ├── OnHold              the rules keep the result for a person, who lets it go by trying again
         ├── ResultRejected      our own check found a result that is not what the model said
         ├── DestinationRefused  a PACS will never take this object
         ├── SourceRefused       an archive has an instance and does not give it

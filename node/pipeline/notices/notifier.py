@@ -79,7 +79,7 @@ class Notifier:
 
     def test(self, name: str) -> None:
         """Send a test message, whatever the hour. Raises DestinationUnavailable, KeyError."""
-        one = next(each for each in self.everybody if each.listener.name == name)
+        one = {each.listener.name: each for each in self.everybody}[name]
         stamp = f"{self.clock():%Y%m%d%H%M%S}"
         subject, body = self.texts.fill(TEST, {"node": self.node, "link": self._link()})
         one.channel.send(Message(f"test-{name_part(name)}-{stamp}", subject, body, {"node": self.node, "state": TEST}))
