@@ -68,7 +68,7 @@ class House:
 def house(store: Store, folder: Path, **settings: Any) -> Iterator[House]:
     """With the API of jobs, until the end of the block."""
     made, clock = _settings(folder, settings), Clock(NOON)
-    with _served(store, made, clock, [jobs_router(store.database, clock)], lambda _pages: ()) as built:
+    with _served(store, made, clock, [jobs_router(store.database, clock, {})], lambda _pages: ()) as built:
         yield built
 
 

@@ -89,7 +89,7 @@ class Shown:
         rerouting = Rerouting(database, lambda: ["out", "archive"], Choice(database, {}), clock)
         pages, watched = Pages(clock, "MRICORE"), Watched(board)
         api = [
-            board_router(board, watched), models_router(look), results_router(about), jobs_router(database, clock),
+            board_router(board, watched), models_router(look), results_router(about), jobs_router(database, clock, {}),
             job_actions_router(database, rerouting, clock),
         ]  # fmt: skip
         below = [board_pages(pages, board), models_pages(pages, look), job_pages(pages, about)]

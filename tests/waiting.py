@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert
 
-from node.adapters.database import Database, series
+from node.adapters.database import Database, claims, jobs, series
 from node.adapters.database.ledger import Ledger
 from node.adapters.database.tables import job, metadata
 from node.core.arrival import Arrival
 from node.core.dicom import Identity
-from node.core.jobs import Lane, NewJob, rank
+from node.core.jobs import Lane, MadeResult, NewJob, rank
 from node.core.ledger import Disposition, Receipt
 from node.core.states import JobState, SeriesState
 from tests.databases import migrated
@@ -49,6 +49,15 @@ def wait(
     assert series.settle(
         database, seen, series.Verdict(SeriesState.ROUTED, "", "1 of 1", "v1", "rule", [], [asked]), at
     )
+
+
+def wait_to_be_sent(database: Database, name: str, destination: str, next_try_at: datetime) -> None:
+    """A job whose SEG is made; where it goes nobody answered, and it is tried again then."""
+    wait(database, name, destinations=(destination,))
+    job = claims.claim(database, NOON, claims.Claimant(delivers=False))
+    assert job
+    assert jobs.keep_results(database, job, [MadeResult("SEG", "1", "2", "3", "p", "c" * 64, 5)], [], {}, "1")
+    assert jobs.finish(database, job.id, JobState.SCHEDULED, "away", NOON, next_try_at=next_try_at)
 
 
 def many(database: Database, number: int, model: str = "head", priority: str = "routine", at: datetime = NOON) -> None:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from node.adapters.database import Database
 from node.app.access import Doors
 from node.app.clock import Clock, utc_now
-from node.app.destinations import wanted_forms
+from node.app.destinations import groups_of, wanted_forms
 from node.app.keeping import build_places_routers
 from node.app.keeping_pages import build_places_pages
 from node.app.noticing import build_notices
@@ -90,7 +90,7 @@ def build_routers(
         clock,
     )
     return [
-        jobs_router(database, clock),
+        jobs_router(database, clock, LiveMapping(places, groups_of)),
         job_actions_router(database, rerouting, clock),
         series_router(database, clock),
         inbox_router(Inbox(database, clock)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import click
@@ -147,8 +148,9 @@ def resume(models: tuple[str, ...], destinations: tuple[str, ...], config: Path 
     if not models and not destinations:
         raise click.UsageError("name a --model or a --destination; `mricore-node jobs pause` shows what is paused")
     database = _database(config)
+    groups = _groups(config, database) if destinations else {}
     for kind, name in _named(models, destinations):
-        there = actions.resume(database, kind, name, utc_now(), _ACTOR)
+        there = actions.resume(database, kind, name, utc_now(), _ACTOR, groups)
         click.echo(f"{kind} {name} goes on" if there else f"{kind} {name} was not paused")
 
 
@@ -166,6 +168,13 @@ def processes(config: Path | None, as_json: bool) -> None:
 
 def _named(models: tuple[str, ...], destinations: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(pauses.MODEL, one) for one in models] + [(pauses.DESTINATION, one) for one in destinations]
+
+
+def _groups(config: Path | None, database: Database) -> Mapping[str, Collection[str]]:
+    from node.app.destinations import groups_of
+    from node.app.places import Places
+
+    return groups_of(Places(load(config), database).settings())
 
 
 def _database(config: Path | None) -> Database:

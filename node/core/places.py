@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,6 +68,11 @@ class Place:
     origin: str = ROW  # FILE: node.toml, which no page changes
     revision: int = 0  # of a row, from 1
     fault: str = ""  # why it is not in use
+
+
+def groups_with(name: str, groups: Mapping[str, Collection[str]]) -> list[str]:
+    """Those of `groups`, with their members, that a destination is a member of."""
+    return [group for group, members in groups.items() if name in members]
 
 
 def flat(keys: Mapping[str, object], before: str = "") -> dict[str, object]:

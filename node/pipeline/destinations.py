@@ -16,7 +16,7 @@ from node.adapters.database import deliveries as rows
 from node.adapters.destinations import Destination
 from node.core.breaker import CLOSED, Breaker, clock_time, sentence
 from node.core.inspection import Seen
-from node.core.places import Family, Place
+from node.core.places import Family, Place, groups_with
 from node.core.windows import closed_until
 from node.errors import Overtaken
 from node.pipeline.examination import Asked, Examination
@@ -49,6 +49,7 @@ class GroupStanding:
     members: Sequence[tuple[str, Standing | None]]  # in the order in which they are tried; None: there is none
     queued: int  # that any member may take
     oldest: datetime | None
+    rules: Sequence[str]  # in use, that deliver to it
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,12 @@ class Destinations:
         """Each group, with how its members stand."""
         queued = rows.all_queued(self.database)
         there = {one.place.name: one for one in standings}
-        return [
-            GroupStanding(
-                place,
-                [(member, there.get(member)) for member in members_of(place)],
-                *queued.get(place.name, (0, None)),
-            )
-            for place in self.places.listed(Family.GROUP)
-        ]
+        found = []
+        for place in self.places.listed(Family.GROUP):
+            members = [(member, there.get(member)) for member in members_of(place)]
+            number, oldest = queued.get(place.name, (0, None))
+            found.append(GroupStanding(place, members, number, oldest, self.places.naming_rules(place.name)))
+        return found
 
     def group_now(self, name: str) -> GroupStanding:
         """Raises NoSuch."""
@@ -120,7 +119,9 @@ class Destinations:
     def resume(self, name: str, actor: str) -> bool:
         """What waited is due at once, also where it failed before. False when it was not paused. Raises NoSuch."""
         self.places.get(Family.DESTINATION, name)
-        return pauses.resume(self.database, pauses.DESTINATION, name, self.clock(), actor, self._groups(name))
+        return pauses.resume(
+            self.database, pauses.DESTINATION, name, self.clock(), actor, groups_with(name, self.groups)
+        )
 
     def _test(self, name: str, destination: Destination, asked: Asked) -> Iterator[Seen]:
         with self._alone(name), tempfile.TemporaryDirectory() as folder:
@@ -158,7 +159,4 @@ class Destinations:
         return (QUEUED, f"{number} queued") if number else (IDLE, "nothing waits")
 
     def _names(self, name: str) -> Sequence[str]:
-        return [name, *self._groups(name)]
-
-    def _groups(self, name: str) -> Sequence[str]:
-        return [group for group, members in self.groups.items() if name in members]
+        return [name, *groups_with(name, self.groups)]

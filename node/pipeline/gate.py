@@ -16,6 +16,7 @@ import structlog
 from node.adapters.database import Database, pauses
 from node.adapters.database import deliveries as rows
 from node.core.breaker import Breaker, Failure, Turn, after, clock_time, probing, sentence, turn
+from node.core.places import groups_with
 from node.core.windows import Window, closed_until
 
 _log = structlog.get_logger(__name__)
@@ -151,4 +152,4 @@ class Gate:
 
     def _names(self, name: str) -> list[str]:
         """Under which names results wait for it."""
-        return [name, *(group for group, members in self.groups.items() if name in members)]
+        return [name, *groups_with(name, self.groups)]

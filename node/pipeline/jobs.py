@@ -3,7 +3,7 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from node.adapters.database import Database, job_list, pauses, trace
 from node.adapters.database import jobs as rows
 from node.adapters.database.job_list import Page, Wanted
 from node.adapters.database.pauses import Pause
+from node.core.places import groups_with
 from node.core.states import JobState
 from node.errors import NoSuch, NotProcessable, Usage
 
@@ -72,10 +73,15 @@ def pause(database: Database, kind: str, name: str, actor: str, now: datetime) -
     return pauses.pause(database, kind, name, actor, now)
 
 
-def resume(database: Database, kind: str, name: str, now: datetime, actor: str = "") -> bool:
-    """End a pause: what waited is due at once. False when it was not paused. Raises Usage."""
+def resume(
+    database: Database, kind: str, name: str, now: datetime, actor: str, groups: Mapping[str, Collection[str]]
+) -> bool:
+    """End a pause: what waited is due at once, also for `groups` that the destination is a member of.
+
+    False when it was not paused. Raises Usage.
+    """
     _demand(kind, name)
-    return pauses.resume(database, kind, name, now, actor)
+    return pauses.resume(database, kind, name, now, actor, groups_with(name, groups))
 
 
 def paused(database: Database) -> Sequence[Pause]:

@@ -17,7 +17,7 @@ from node.web import Web, api_routes
 from node.web.api.jobs import jobs_router
 from tests.clock import Clock
 from tests.databases import database, url
-from tests.waiting import NOON, emptied, wait
+from tests.waiting import NOON, emptied, wait, wait_to_be_sent
 
 __all__ = ["database", "url"]
 
@@ -26,7 +26,7 @@ LATER = NOON + timedelta(hours=1)
 
 @pytest.fixture
 def api(database: Database) -> Iterator[httpx.Client]:
-    web = Web(api_routes([jobs_router(database, Clock(LATER))]))
+    web = Web(api_routes([jobs_router(database, Clock(LATER), {"both": ("pacs1", "pacs2"), "other": ("pacs2",)})]))
     port = web.start("127.0.0.1", 0)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60, trust_env=False) as client:
         yield client
@@ -131,6 +131,18 @@ def test_what_is_paused_gets_no_jobs_until_it_is_resumed(database: Database, api
     assert api.post("/jobs/resume", json=target).json() == {"changed": True}
     assert api.get("/jobs/paused").json() == []
     assert claims.claim(database, LATER)
+
+
+@pytest.mark.parametrize(("waits_for", "due"), [("pacs1", True), ("both", True), ("other", False)])
+def test_what_waits_for_a_group_of_a_resumed_destination_is_due_too(
+    database: Database, api: httpx.Client, waits_for: str, due: bool
+) -> None:
+    wait_to_be_sent(database, "s", waits_for, LATER + timedelta(hours=1))
+    assert claims.claim(database, LATER) is None
+    target = {"kind": "destination", "name": "pacs1"}
+    api.post("/jobs/pause", json=target)
+    assert api.post("/jobs/resume", json=target).json() == {"changed": True}
+    assert bool(claims.claim(database, LATER)) is due
 
 
 @pytest.mark.parametrize("number", [0, -1, 99, 2**31, 10**30])

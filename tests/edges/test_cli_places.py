@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
+from node.adapters.database import Database, claims
+from node.app.clock import utc_now
 from node.cli import entry
 from tests.command_line import settings_file
+from tests.waiting import wait_to_be_sent
 
 
 def run(file: Path, *arguments: str, typed: str = "") -> Result:
@@ -104,13 +108,34 @@ def test_a_group_is_added_changed_and_removed(tmp_path: Path) -> None:
     (members,) = json.loads(run(file, *groups, "keys", "failover", "--json").output)
     assert members["choices"] == ["pacs", "out", "PACS2", "PACS3"]
     assert "at least 1 item" in str(run(file, *groups, "edit", "any", "--set", "members=-").exception)
+    assert "there is no group PACS2" in str(run(file, *groups, "show", "PACS2").exception)
     folder.mkdir()
     (folder / "a.yaml").write_text(
         "name: a\npriority: routine\nwhen: {Modality: MR}\non_unknown: hold\n"
         "then:\n  - infer: mri_core_head\n  - deliver: [any]\n"
     )
     assert run(file, "rules", "publish", str(folder), "--reason", "two of them").exit_code == 0
+    run(file, "destinations", "pause", "PACS2")
+    shown = json.loads(run(file, *groups, "show", "any", "--json").output)
+    assert [(one["name"], one["state"]) for one in shown["members"]] == [("PACS3", "idle"), ("PACS2", "paused")]
+    assert (shown["name"], shown["kind"], shown["rules"], shown["queued"]) == ("any", "failover", ["a"], 0)
+    lines = run(file, *groups, "show", "any").output.splitlines()
+    assert [line.split()[:2] for line in lines if "PACS" in line] == [["1", "PACS3"], ["2", "PACS2"]]
+    assert ["rules", "a"] in [line.split() for line in lines]
     assert "the rules in use deliver to any (a)" in str(run(file, *groups, "remove", "any").exception)
     (folder / "a.yaml").write_text((folder / "a.yaml").read_text().replace("[any]", "[PACS2]"))
     assert run(file, "rules", "publish", str(folder), "--reason", "one of them").exit_code == 0
     assert run(file, *groups, "remove", "any").output == "group any is removed\n"
+
+
+def test_what_waits_for_a_group_of_a_resumed_destination_is_due_at_once(tmp_path: Path) -> None:
+    file = settings_file(tmp_path, '[[destination_group]]\nname = "both"\nmembers = ["pacs", "out"]')
+    assert run(file, "jobs", "pause", "--destination", "out").output == "destination out is paused\n"
+    database = Database(f"sqlite:///{tmp_path / 'node.db'}")
+    now = utc_now()
+    wait_to_be_sent(database, "s", "both", now + timedelta(days=1))
+    assert claims.claim(database, now) is None
+    said = run(file, "jobs", "resume", "--destination", "out")
+    assert said.output == "destination out goes on\n", said.exception
+    assert claims.claim(database, utc_now())
+    database.close()

@@ -65,6 +65,7 @@ def test_a_group_is_added_and_stands_behind_those_of_the_file(kept: Kept) -> Non
     assert [(one["name"], one["state"]) for one in listed[1]["members"]] == [("archive", "idle"), ("pacs", "idle")]
     assert kept.places.settings().destination_group[1].members == ("archive", "pacs")
     assert kept.api.get("/destination-groups/any/standing").json() == listed[1]
+    assert listed[1]["rules"] == []
     asked = kept.api.get("/destination-groups/kinds").json()["failover"]
     assert [(one["name"], one["choices"], one["required"]) for one in asked] == [
         ("members", ["pacs", "archive", "labels"], True)

@@ -149,7 +149,7 @@ def test_people_see_it_with_the_job(bench: Bench) -> None:
     assert words in mricore_node("jobs", "show", job.id, "--config", settings).out
     told = {"score": 1.25, "percentile": 97.5, "calibration": "c" * 64}
     assert mricore_node("jobs", "show", job.id, "--json", "--config", settings).json["likeness"] == told
-    web = Web(api_routes([jobs_router(bench.store.database, bench.clock)]))
+    web = Web(api_routes([jobs_router(bench.store.database, bench.clock, {})]))
     with httpx.Client(trust_env=False, timeout=60) as client:
         said = client.get(f"http://127.0.0.1:{web.start('127.0.0.1', 0)}/api/v1/jobs/{job.id}")
     web.stop()

@@ -26,6 +26,7 @@ class GroupStands(Shown):
     queued: int = Field(description="Results that any member may take")
     oldest: datetime | None = Field(description="Since when the oldest job with one of them is there")
     members: list[Member] = Field(description="In the order in which they are tried")
+    rules: list[str] = Field(description="In use, that deliver to it")
 
     @classmethod
     def now(cls, one: GroupStanding) -> GroupStands:
@@ -37,6 +38,7 @@ class GroupStands(Shown):
                 Member(name=name, state=there.state if there else "fault", told=there.told if there else "is not there")
                 for name, there in one.members
             ],
+            rules=list(one.rules),
         )
 
 

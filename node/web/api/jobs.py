@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -114,8 +114,8 @@ class Changed(BaseModel):
     changed: bool
 
 
-def jobs_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
-    """A thin shell over pipeline.jobs."""
+def jobs_router(database: Database, clock: Callable[[], datetime], groups: Mapping[str, Collection[str]]) -> APIRouter:
+    """A thin shell over pipeline.jobs. `groups` of destinations, with their members."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
 
     @router.get("", summary="List jobs, newest first")
@@ -143,7 +143,7 @@ def jobs_router(database: Database, clock: Callable[[], datetime]) -> APIRouter:
 
     @router.post("/resume", summary="End a pause: what waited is due at once")
     def resume(target: Target, actor: Operates) -> Changed:
-        return Changed(changed=jobs.resume(database, target.kind, target.name, clock(), actor.name))
+        return Changed(changed=jobs.resume(database, target.kind, target.name, clock(), actor.name, groups))
 
     @router.get("/{job_id}", summary="One job: its history, its results, and what each destination answered")
     def shown(job_id: int, _actor: Reads) -> Story:
