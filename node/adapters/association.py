@@ -12,6 +12,7 @@ from ssl import SSLContext
 
 from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
+from pynetdicom._handlers import standard_pdu_recv_handler
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
@@ -130,6 +131,8 @@ def negotiated(
 
 
 def _note_connection(event: evt.Event, opened: list[socket.socket]) -> None:
+    # It only logs, and where it fails at numbers that PS3.8 reserves, nobody after it is told.
+    event.assoc.unbind(evt.EVT_PDU_RECV, standard_pdu_recv_handler)
     connection = event.assoc.dul.socket
     if connection and connection.socket:
         # An SR is smaller than one segment: Nagle's algorithm would hold it back for 40 ms.
@@ -143,8 +146,9 @@ def _note_rejection(event: evt.Event, rejections: list[tuple[str, str]]) -> None
     pdu, assoc = event.pdu, event.assoc
     result, source, reason = (number or 0 for number in (pdu.result, pdu.source, pdu.reason_diagnostic))
     rejections.append(reason_and_cure(result, source, reason, assoc.requestor.ae_title, assoc.acceptor.ae_title))
-    # Of a reason that PS3.8 reserves pynetdicom's thread would die, and the time-out pass before anything is told.
-    pdu.reason_diagnostic = 1
+    # Of numbers that PS3.8 reserves pynetdicom's thread would die, and the time-out pass before anything is told; with
+    # result 0 it would take the association for accepted.
+    pdu.result = pdu.source = pdu.reason_diagnostic = 1
 
 
 def _demand(association: Association, remote: RemoteAE, rejections: Sequence[tuple[str, str]]) -> None:

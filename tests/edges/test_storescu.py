@@ -142,6 +142,10 @@ def test_who_does_not_offer_verification_is_there_all_the_same(pacs: Pacs) -> No
         (b"\1\1\3", "rejects the association, calling AE title not recognized: admit SCU with"),
         (b"\2\3\2", "rejects the association for now, local limit exceeded: "),
         (b"\1\1\x0a", "rejects the association, source 1, reason 10: "),
+        (b"\1\x09\3", "rejects the association, source 9, reason 3: "),
+        (b"\1\0\0", "rejects the association, source 0, reason 0: "),
+        (b"\x07\1\1", "rejects the association, no reason given: "),
+        (b"\0\1\2", "rejects the association, application context name not supported: "),
     ],
 )
 def test_a_peer_that_rejects_is_told_with_its_reason_also_one_that_the_standard_reserves(
