@@ -101,7 +101,7 @@ def _jobs(database: Database, totals: Totals | None) -> Iterator[Metric]:
         "When the oldest job was created that waits for the model",
         labels=["model"],
     )
-    for lane, at in sorted(job_counts.oldest_of_each(database).items(), key=lambda one: one[0].model):
+    for lane, at in sorted(found.oldest_of_each.items(), key=lambda one: one[0].model):
         if lane.model:
             oldest.add_metric([lane.model], at.timestamp())
     yield from (jobs, oldest)

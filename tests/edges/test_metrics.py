@@ -52,12 +52,15 @@ def test_jobs_are_counted_by_state_and_priority_and_the_oldest_of_each_model_has
     wait(database, "low", priority="low", model="tail", at=NOON + timedelta(minutes=9))
     wait(database, "first")
     wait(database, "second", at=NOON + timedelta(minutes=5))
+    wait(database, "urgent", priority="stat", at=NOON + timedelta(minutes=7))
     assert value("mricore_jobs", state="scheduled", priority="routine") == 2
     assert value("mricore_jobs", state="scheduled", priority="low") == 1
     assert value("mricore_model_oldest_job_created_timestamp_seconds", model="head") == NOON.timestamp()
     claimed = claims.claim(database, NOON + timedelta(hours=1))
     assert claimed
-    assert value("mricore_jobs", state="in_progress", priority="routine") == 1
+    assert value("mricore_jobs", state="in_progress", priority="stat") == 1
+    assert value("mricore_model_oldest_job_created_timestamp_seconds", model="head") == NOON.timestamp()
+    assert claims.claim(database, NOON + timedelta(hours=1))
     later = (NOON + timedelta(minutes=5)).timestamp()
     assert value("mricore_model_oldest_job_created_timestamp_seconds", model="head") == later
 

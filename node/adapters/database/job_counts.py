@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,46 +25,46 @@ class Unsettled:
     """The jobs of this moment that somebody or something still waits for."""
 
     jobs: Counts
-    oldest: datetime | None  # when the oldest scheduled one was created
+    oldest_of_each: Mapping[Lane, datetime]  # when the oldest scheduled one of each lane was created
     overdue: int  # open ones whose deadline has passed
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest scheduled one was created."""
+        return min(self.oldest_of_each.values(), default=None)
 
 
 def unsettled(database: Database) -> Unsettled:
-    """Count what is not settled."""
+    """Count what is not settled: one pass over its part of an index."""
+    kinds = (job.c.state, job.c.lane, job.c.rank)  # by lane too: so the rows of the index are counted as they come
+    wanted = select(*kinds, func.count().label("number"), func.min(job.c.id).label("first"))
+    found: Counter[tuple[str, str]] = Counter()
+    firsts: dict[str, int] = {}
     with database.reading() as connection:
-        first = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).scalar_subquery()
-        oldest = connection.scalar(select(job.c.created_at).where(job.c.id == first))
-        return Unsettled(_counted(connection, UNSETTLED), oldest, _late(connection, job.c.state.in_(OPEN_JOBS)))
-
-
-def oldest_of_each(database: Database) -> Mapping[Lane, datetime]:
-    """When the oldest scheduled job of each lane was created: all that wait are looked through, in their index."""
-    firsts = select(func.min(job.c.id)).where(job.c.state == JobState.SCHEDULED).group_by(job.c.lane)
-    with database.reading() as connection:
-        rows = connection.execute(select(job.c.lane, job.c.created_at).where(job.c.id.in_(firsts)))
-        return {Lane.read(row.lane): row.created_at for row in rows}
+        for row in connection.execute(wanted.where(job.c.state.in_(UNSETTLED)).group_by(*kinds)):
+            found[str(row.state), priority_of(row.rank)] += int(row.number)
+            if row.state == JobState.SCHEDULED:
+                firsts[row.lane] = min(row.first, firsts.get(row.lane, row.first))
+        made = select(job.c.lane, job.c.created_at).where(job.c.id.in_([*firsts.values()]))
+        oldest = {Lane.read(row.lane): row.created_at for row in connection.execute(made)}
+        return Unsettled(found, oldest, _late(connection, job.c.state.in_(OPEN_JOBS)))
 
 
 def settled(database: Database) -> Counts:
     """Count what is settled: all jobs that ever were, so not often."""
+    kinds = (job.c.state, job.c.lane, job.c.rank)
+    wanted = select(*kinds, func.count()).where(job.c.state.in_(SETTLED)).group_by(*kinds)
+    found: Counter[tuple[str, str]] = Counter()
     with database.reading() as connection:
-        return _counted(connection, SETTLED)
+        for state, _, rank, number in connection.execute(wanted):
+            found[str(state), priority_of(rank)] += int(number)
+    return found
 
 
 def missed_deadlines(database: Database) -> int:
     """How many jobs were late, those too that are settled: not often, either."""
     with database.reading() as connection:
         return _late(connection, job.c.state.in_([*JobState]))
-
-
-def _counted(connection: Connection, states: Collection[JobState]) -> Counts:
-    """By lane too: so the rows of the index are counted as they come."""
-    kinds = (job.c.state, job.c.lane, job.c.rank)
-    found: Counter[tuple[str, str]] = Counter()
-    rows = connection.execute(select(*kinds, func.count()).where(job.c.state.in_(states)).group_by(*kinds))
-    for state, _, rank, number in rows:
-        found[str(state), priority_of(rank)] += int(number)
-    return found
 
 
 def _late(connection: Connection, such: ColumnElement[bool]) -> int:
