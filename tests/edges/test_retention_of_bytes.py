@@ -234,6 +234,42 @@ def test_what_is_sent_again_after_its_bytes_were_removed_is_stored_again(bench: 
     assert instances(bench) == []
 
 
+def test_what_came_again_or_was_worked_on_lately_does_not_stand_before_what_may_go(bench: Bench) -> None:
+    delivered(bench)
+    bench.clock.advance(15 * DAYS)
+    assert retention(bench).remove_settled() == 1
+    worked_on, other = (filtered(bench, name) for name in ("worked on", "other"))
+    bench.clock.advance(10 * DAYS)
+    bench.receive(HEAD)
+    job_ended(bench, worked_on)
+    bench.clock.advance(5 * DAYS)
+    before = bench.clock() - timedelta(days=14)
+    (found,) = retention_rows.oldest(bench.store.database, 1, before)
+    assert found.series_instance_uid == other
+    assert retention(bench).remove_settled() == 1
+
+
+def filtered(bench: Bench, name: str) -> str:
+    """A series that no rule takes, complete; its UID."""
+    bench.rule_set = rules({"_set.yaml": "otherwise: ignore\n"})
+    series = mr_series(Grid(slices=1), name=name)
+    bench.receive(series)
+    bench.clock.advance(700)
+    bench.judge_due()
+    return str(series[0].SeriesInstanceUID)
+
+
+def job_ended(bench: Bench, series_instance_uid: str) -> None:
+    """One on this series, just now."""
+    row = {
+        "series_instance_uid": series_instance_uid, "version": 1, "rule": "r", "rule_set_version": "v1", "model": "m",
+        "model_version": "", "volume": "", "destinations": [], "priority": "routine", "state": JobState.COMPLETED,
+        "created_at": bench.clock(), "finished_at": bench.clock(),
+    }  # fmt: skip
+    with bench.store.database.transaction() as connection:
+        connection.execute(job_table.insert().values(**row))
+
+
 def test_labels_of_a_job_that_waits_stay(bench: Bench) -> None:
     job = bench.complete(HEAD)
     labels = bench.store.folder / "results" / f"job-{job.id:08d}" / "labels.npz"

@@ -21,20 +21,22 @@ _MAY_BE_SETTLED = (SeriesState.ROUTED, SeriesState.FILTERED, SeriesState.DISMISS
 
 
 def oldest(database: Database, most: int, before: datetime | None = None) -> list[Stored]:
-    """Series that may be settled and whose bytes are there, complete by a moment, the longest complete first."""
-    unsettled = exists(
-        select(job.c.id).where(job.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(DONE_JOBS))
-    )
+    """Series that may be settled and whose bytes are there, to which nothing happened after a moment, the longest
+    complete first: however many came again lately, or were worked on once more, they do not stand before others."""
+    works: ColumnElement[bool] = job.c.state.not_in(DONE_JOBS)
+    if before is not None:
+        works |= job.c.finished_at > before
+    unsettled = exists(select(job.c.id).where(job.c.series_instance_uid == series.c.series_instance_uid, works))
     needed = exists(
         select(job_series.c.job_id)
         .join(job, job.c.id == job_series.c.job_id)
-        .where(job_series.c.series_instance_uid == series.c.series_instance_uid, job.c.state.not_in(DONE_JOBS))
+        .where(job_series.c.series_instance_uid == series.c.series_instance_uid, works)
     )
     # As the index of them has it: a value beside the statement would not be seen to be it.
     may_go = (series.c.removed_at.is_(None), series.c.promised == literal_column("0"), ~unsettled, ~needed)
     wanted = select(series).where(*may_go).order_by(series.c.completed_at).limit(most)
     if before is not None:
-        wanted = wanted.where(series.c.completed_at <= before)
+        wanted = wanted.where(series.c.completed_at <= before, series.c.last_at <= before)
     with database.reading() as connection:
         found = [row for state in _MAY_BE_SETTLED for row in connection.execute(wanted.where(series.c.state == state))]
         found.sort(key=lambda row: row.completed_at or row.last_at)
