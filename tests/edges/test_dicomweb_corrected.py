@@ -57,6 +57,10 @@ def test_a_deleted_study_that_comes_corrected_is_of_the_patient_that_it_says(ben
     assert (row.patient_id, row.patient_name, row.version) == ("RIGHT", "Right^Patient", 2)
     (line,) = trace.find(bench.store.database, "Right")
     assert line.series_instance_uid == HEAD[0].SeriesInstanceUID
+    assert trace.find(bench.store.database, "Synthetic")  # until all of it is there
+    bench.complete([])
+    assert trace.find(bench.store.database, "Synthetic") == []
+    assert len(trace.find(bench.store.database, "Right Patient")) == 1
     assert dispositions(bench) == {"stored": 10, "corrected": 10}
     assert balance(bench.store.database).residue == 0
     (study,) = serve(LOCAL).get("/studies?PatientID=RIGHT").json()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, true, update
 
+from node.adapters.database import name_words
 from node.adapters.database.engine import Database
 from node.adapters.database.jobs import SUPERSEDED_BY_VERSION, note_change
 from node.adapters.database.routing import Notice, await_study, note, note_inputs, note_more, reopen_carriers
@@ -216,6 +217,8 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
         for new in verdict.jobs:
             _create(connection, seen, new, now)
         _supersede_open(connection, seen, now)
+        if seen.version > 1:
+            name_words.forget_old(connection, seen.study_instance_uid)
         reopen_carriers(connection, uid, len(seen.instances), now)
     return True
 
