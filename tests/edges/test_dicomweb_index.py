@@ -267,8 +267,8 @@ def test_many_series_that_go_at_once_are_forgotten_batch_by_batch(served: Served
     before = removals.newest(served.store.database)
     for name in names:
         _remove(served, name)
-    last, gone = followed.removed(served.store.database, before, 5)
-    assert (last, len(gone)) == (before + 5, 5)
+    last, gone, again = followed.removed(served.store.database, before, 5)
+    assert (last, len(gone), again) == (before + 5, 5, [])
     served.catch_up()
     assert not any(_finds(served, name) for name in names)
     assert served.indexing.step() == 0  # and are left at that
@@ -280,15 +280,7 @@ def test_what_is_entered_after_others_have_followed_its_removal_is_forgotten_all
     """A process that is slow to read a header, beside one that is not."""
     known = removals.newest(served.store.database)
     served.keep(*mr_series(Grid(slices=1), name="read slowly"))
-    (row,) = [one for one in served.store.instances() if one.series_instance_uid == uid("read slowly", "series")]
-    late = _addition(0, *_PEOPLE[0])
-    late = replace(
-        late,
-        sop_instance_uid=row.sop_instance_uid,
-        series_instance_uid=row.series_instance_uid,
-        study_instance_uid=row.study_instance_uid,
-        path=row.path,
-    )
+    late = _as_it_came(served, "read slowly")
     _remove(served, "read slowly")
     served.catch_up()
     assert not _finds(served, "read slowly")
@@ -296,6 +288,24 @@ def test_what_is_entered_after_others_have_followed_its_removal_is_forgotten_all
     assert _finds(served, "read slowly")
     served.catch_up()
     assert not _finds(served, "read slowly")
+
+
+@pytest.mark.parametrize("same_bytes", [True, False])
+def test_what_came_again_is_found_whoever_entered_the_file_before_it_since(
+    served: ServedArchive, same_bytes: bool
+) -> None:
+    name = f"came again, {same_bytes}"
+    series = mr_series(Grid(slices=1), name=name)
+    known = removals.newest(served.store.database)
+    served.keep(*series)
+    late = _as_it_came(served, name)
+    _remove(served, name)
+    served.keep(*series)
+    filling.add(served.index, "ledger slower", 1, [late if same_bytes else replace(late, sha256="other")], known)
+    served.catch_up()
+    path = f"studies/{uid(name, 'study')}/series/{uid(name, 'series')}/instances/{series[0].SOPInstanceUID}"
+    assert served.get(f"{path}/frames/1", "application/octet-stream").content == series[0].PixelData
+    assert served.indexing.step() == 0
 
 
 def test_a_removal_is_noticed_where_a_late_instance_came_before_the_index_looked(served: ServedArchive) -> None:
@@ -333,6 +343,19 @@ def test_a_new_index_does_not_look_at_what_was_removed_long_before_it(tmp_path: 
         assert again.indexing.step() == 1  # the line of the ledger, whose bytes are gone
         assert again.indexing.step() == 0
         assert not _finds(again, "of long ago")
+
+
+def _as_it_came(served: ServedArchive, name: str) -> Addition:
+    """The one instance of a series, as a process enters it that has read it just now."""
+    (row,) = [one for one in served.store.instances() if one.series_instance_uid == uid(name, "series")]
+    return replace(
+        _addition(0, *_PEOPLE[0]),
+        sop_instance_uid=row.sop_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        study_instance_uid=row.study_instance_uid,
+        path=row.path,
+        sha256=row.sha256,
+    )
 
 
 def _remove(served: ServedArchive, name: str) -> None:

@@ -47,7 +47,7 @@ class Indexing:
         """Index the next batch of every source; how many rows were looked at."""
         seen = filling.followed(self.index)
         known = removals.newest(self.database)  # before anything is looked at: a later one may be of that
-        looked = self._removed(seen, known)
+        looked = self._removed(seen, known, is_stopping)
         looked += self._results(seen.get(_RESULTS, 0), known, is_stopping)
         for chain in followed.chains(self.database):
             looked += self._receipts(chain, seen.get(f"ledger {chain}", 0), known, is_stopping)
@@ -82,16 +82,24 @@ class Indexing:
         # One whose file is lost stays among those that are looked at again: it is no work left to do.
         return max(len(new), last - after) if added or last > after else 0
 
-    def _removed(self, seen: Mapping[str, int], known: int) -> int:
-        """What has no bytes any more is not found any more."""
+    def _removed(self, seen: Mapping[str, int], known: int, is_stopping: Callable[[], bool]) -> int:
+        """What has no bytes any more is not found any more; what of it came again is, whoever entered the file before
+        it in the meantime."""
         after = seen.get(forgetting.REMOVALS)
         if after is None:  # an empty index knows nothing of what was removed before it was made
             filling.begin_removals(self.index, known if filling.is_empty(self.index) else 0)
             return 0
         if after >= known:
             return 0
-        last, gone = followed.removed(self.database, after, _MOST_REMOVED)
-        forgetting.follow_removals(self.index, gone, after, last)
+        last, gone, again = followed.removed(self.database, after, _MOST_REMOVED)
+        there = {one.uids[1]: one.path for one in again}
+        if missing := forgetting.not_entered(self.index, there):
+            added = self._read("instances", [one for one in again if one.uids[1] in missing][:BATCH], is_stopping)
+            if added is None:
+                return 0
+            filling.add(self.index, forgetting.REMOVALS, after, added, known)
+            return len(added)
+        forgetting.follow_removals(self.index, gone, after, last, there)
         return last - after
 
     def _read(self, store: str, waiting: Sequence[Waiting], is_stopping: Callable[[], bool]) -> list[Addition] | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import func, or_, select
 
+from node.adapters.database.chains import names
 from node.adapters.database.engine import Database
 from node.adapters.database.removal_tables import removal
 from node.adapters.database.removals import Gone
@@ -32,15 +34,8 @@ class Waiting:
 
 def chains(database: Database) -> list[str]:
     """The chains of the ledger."""
-    found: list[str] = []
     with database.reading() as connection:
-        # One look into the key for each; DISTINCT would go over all lines.
-        while True:
-            after = found[-1] if found else ""
-            name = connection.scalar(select(func.min(receipt.c.chain)).where(receipt.c.chain > after))
-            if name is None:
-                return found
-            found.append(name)
+        return names(connection)
 
 
 def newest(database: Database, chain: str) -> int:
@@ -104,41 +99,55 @@ def results(database: Database, after: int, limit: int) -> tuple[int, list[Waiti
     ]
 
 
-def removed(database: Database, after: int, most: int) -> tuple[int, list[Gone]]:
-    """(number of the last removal read, what has no bytes since it and those before it).
+def removed(database: Database, after: int, most: int) -> tuple[int, list[Gone], list[Waiting]]:
+    """(number of the last removal read, what has no bytes since it and those before it, what of that came again).
 
-    What came again meanwhile is not in it, under the name of its new file; the file before it is.
+    What came again meanwhile is not gone under the name of its new file; the file before it is.
     """
     wanted = select(removal).where(removal.c.number > after).order_by(removal.c.number).limit(most)
     with database.reading() as connection:
         rows = connection.execute(wanted).all()
         if not rows:
-            return after, []
+            return after, [], []
         whole = {row.series_instance_uid for row in rows if not row.sop_instance_uid}
         alone = {row.sop_instance_uid for row in rows if row.sop_instance_uid}
-        gone = _gone(connection, receipt.c.series_instance_uid.in_(whole), job.c.series_instance_uid.in_(whole))
-        gone += _gone(connection, receipt.c.sop_instance_uid.in_(alone), result.c.sop_instance_uid.in_(alone))
-    return rows[-1].number, gone
+        came = [
+            *connection.execute(_FILES.where(receipt.c.series_instance_uid.in_(whole))),
+            *connection.execute(_FILES.where(receipt.c.sop_instance_uid.in_(alone))),
+        ]
+        made = [
+            *connection.execute(_MADE.where(job.c.series_instance_uid.in_(whole))),
+            *connection.execute(_MADE.where(result.c.sop_instance_uid.in_(alone))),
+        ]
+    gone = [Gone("instances", row.sop_instance_uid, row.old) for row in came]
+    gone += [Gone("results", row.sop_instance_uid, row.path) for row in made]
+    again = {row.sop_instance_uid: row for row in came if row.study_instance_uid and row.removed_at is None}
+    return rows[-1].number, gone, [_again(row) for row in again.values()]
 
 
-def _gone(connection: Connection, came: ColumnElement[bool], made: ColumnElement[bool]) -> list[Gone]:
-    files = (
-        select(receipt.c.sop_instance_uid, receipt.c.path)
-        .outerjoin(instance, instance.c.sop_instance_uid == receipt.c.sop_instance_uid)
-        .where(
-            came,
-            receipt.c.disposition.in_(_KEPT),
-            receipt.c.path != "",
-            or_(instance.c.path.is_(None), instance.c.path != receipt.c.path, instance.c.removed_at.is_not(None)),
-        )
+_FILES = (
+    select(
+        receipt.c.sop_instance_uid, receipt.c.path.label("old"),
+        instance.c.removed_at, instance.c.path, instance.c.sha256, instance.c.size,
+        instance.c.sop_class_uid, instance.c.series_instance_uid, instance.c.study_instance_uid,
     )
-    results_of = (
-        select(result.c.sop_instance_uid, result.c.path)
-        .join(job, job.c.id == result.c.job_id)
-        .where(made, result.c.removed_at.is_not(None))
+    .outerjoin(instance, instance.c.sop_instance_uid == receipt.c.sop_instance_uid)
+    .where(
+        receipt.c.disposition.in_(_KEPT),
+        receipt.c.path != "",
+        or_(instance.c.path.is_(None), instance.c.path != receipt.c.path, instance.c.removed_at.is_not(None)),
     )
-    found = [Gone("instances", uid, path) for uid, path in connection.execute(files)]
-    return found + [Gone("results", uid, path) for uid, path in connection.execute(results_of)]
+)  # fmt: skip
+_MADE = (
+    select(result.c.sop_instance_uid, result.c.path)
+    .join(job, job.c.id == result.c.job_id)
+    .where(result.c.removed_at.is_not(None))
+)
+
+
+def _again(row: Any) -> Waiting:
+    uids = (row.sop_class_uid, row.sop_instance_uid, row.series_instance_uid, row.study_instance_uid)
+    return Waiting(0, row.path, row.sha256, row.size, uids)
 
 
 def superseded(database: Database, jobs: Sequence[int]) -> set[str]:

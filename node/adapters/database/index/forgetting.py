@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -24,14 +24,25 @@ def forget(index: Index, gone: Sequence[Gone]) -> None:
         _forget_all(connection, gone)
 
 
-def follow_removals(index: Index, gone: Sequence[Gone], after: int, last: int) -> None:
-    """Leave out what was removed behind number `after`, up to `last`. Nothing is done where others have gone on."""
+def not_entered(index: Index, there: Mapping[str, str]) -> set[str]:
+    """SOP Instance UID → path: those that are not in the index, or from another file."""
+    with index.reading() as connection:
+        return _not_entered(connection, there)
+
+
+def follow_removals(index: Index, gone: Sequence[Gone], after: int, last: int, there: Mapping[str, str]) -> None:
+    """Leave out what was removed behind number `after`, up to `last`. Nothing is done where others have gone on.
+
+    `there`: SOP Instance UID → path of what came again. Where one is not in the index, since somebody entered the file
+    before it in this very moment, it does not go on: whoever looks again finds it.
+    """
     mine = follow.c.source == REMOVALS
     with index.transaction() as connection:
         # To the end of the transaction: who adds meanwhile comes before it and is seen, or after it and goes back.
         if connection.scalar(select(follow.c.number).where(mine).with_for_update()) == after:
             _forget_all(connection, gone)
-            connection.execute(update(follow).where(mine).values(number=last))
+            if not _not_entered(connection, there):
+                connection.execute(update(follow).where(mine).values(number=last))
 
 
 def forget_keys(connection: Connection, keys: Sequence[int]) -> None:
@@ -85,6 +96,16 @@ def _forget_all(connection: Connection, gone: Sequence[Gone]) -> None:
         rows = connection.execute(there.where(uid.in_({one[0] for one in some}))).all()
         if keys := [row.id for row in rows if tuple(row[:3]) in some]:
             forget_keys(connection, keys)
+
+
+def _not_entered(connection: Connection, there: Mapping[str, str]) -> set[str]:
+    uids = list(there)
+    found: dict[str, str] = {}
+    uid = instance.c.sop_instance_uid
+    for at in range(0, len(uids), _MOST_UIDS):
+        wanted = select(uid, file.c.path).join(file, file.c.instance_key == instance.c.id)
+        found |= {row[0]: row[1] for row in connection.execute(wanted.where(uid.in_(uids[at : at + _MOST_UIDS])))}
+    return {uid for uid, path in there.items() if found.get(uid) != path}
 
 
 def _drop(connection: Connection, level: Level, keys: Sequence[int], columns: Sequence[Any]) -> None:
