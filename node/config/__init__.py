@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,18 @@ def load(path: Path | None, environment: dict[str, str] | None = None) -> Settin
     if file is not None:
         where = str(file)
         values = _read(file)
-    _overlay(values, os.environ if environment is None else environment)
+    told = _overlay(values, os.environ if environment is None else environment)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as wrong:
-        raise _named(where, wrong) from wrong
+        raise _named(where, told, wrong) from wrong
     check(where, settings)
     return settings
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as missing:
         raise BadConfiguration(str(file), "no such file", "Copy deploy/node.example.toml and edit it") from missing
     except OSError as unreadable:
@@ -53,7 +54,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise BadConfiguration(str(file), f"not TOML: {broken}") from broken
 
 
-def _overlay(values: dict[str, Any], environment: Any) -> None:
+def _overlay(values: dict[str, Any], environment: Any) -> dict[str, str]:
+    """Put what the environment says over `values`. Which key which variable said."""
+    told: dict[str, str] = {}
     for name, value in environment.items():
         section, separator, key = name.removeprefix("MRICORE_").partition("__")
         if name.startswith("MRICORE_") and separator:
@@ -63,6 +66,8 @@ def _overlay(values: dict[str, Any], environment: Any) -> None:
                     name, f"{section.lower()} is no section of single values", "Write it in the file"
                 )
             there[key.lower()] = _listed(value)
+            told[f"{section.lower()}.{key.lower()}"] = told[section.lower()] = name
+    return told
 
 
 def _listed(value: str) -> Any:
@@ -75,9 +80,10 @@ def _listed(value: str) -> Any:
         return value
 
 
-def _named(where: str, wrong: ValidationError) -> BadConfiguration:
+def _named(where: str, told: Mapping[str, str], wrong: ValidationError) -> BadConfiguration:
     first = wrong.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    where = told.get(".".join(str(part) for part in first["loc"][:2]), where)
     if first["type"] == "extra_forbidden":
         return BadConfiguration(f"{where}: {key}", "unknown key", "deploy/node.example.toml lists every key")
     said = first["msg"].removeprefix("Value error, ")

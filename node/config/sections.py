@@ -6,7 +6,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from node.core.forms import SegChoice, SrChoice
 
@@ -53,15 +63,25 @@ def _secret(key: str, said_twice: bool, file: str) -> str:
         raise ValueError(f"{key}: {file} is not text") from broken
 
 
+def _plain(folder: Path) -> Path:
+    """In the address of a database ? begins its options and %20 is a space: it would lie elsewhere."""
+    if re.search(r"\?|%[0-9a-fA-F]{2}", str(folder)):
+        raise ValueError("may hold neither a question mark nor % with two digits behind it")
+    return folder
+
+
+MONTHS_S = 10_000_000  # longer than that nobody waits, and some clocks and sockets cannot
+Seconds = Annotated[float, Field(gt=0, le=MONTHS_S)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]  # PS3.5 6.2, AE
+_AE = r"^ *[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$"  # PS3.5 6.2; not of spaces alone
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=_AE)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system chooses
 Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]  # over midnight too
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # what Orthanc takes
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -75,11 +95,19 @@ class Section(BaseModel):
             secret[key]: _secret(key, secret[key] in values, str(values[key])) for key in named
         }
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: object, about: ValidationInfo) -> object:
+        """To pydantic, true is 1."""
+        if isinstance(value, bool) and cls.model_fields[str(about.field_name)].annotation in (int, float):
+            raise ValueError("is a number, neither true nor false")
+        return value
+
 
 class Node(Section):
     ae_title: AETitle = "MRICORE"
-    data_dir: Path = Path("var")
-    stop_seconds: float = Field(20, ge=0)
+    data_dir: Annotated[Path, AfterValidator(_plain)] = Path("var")
+    stop_seconds: float = Field(20, ge=0, le=MONTHS_S)
 
 
 class Dicom(Section):
@@ -91,8 +119,8 @@ class Dicom(Section):
     tls_ca: Path | None = None  # authorities of the senders' certificates; none: senders need no certificate
     accept: Literal["listed", "any"] = "listed"
     max_associations: int = Field(100, ge=1)
-    max_pdu: int = Field(262144, ge=4096)
-    stall_seconds: float = Field(60, gt=0)
+    max_pdu: int = Field(262144, ge=4096, le=0xFFFFFFFF)
+    stall_seconds: Seconds = 60
 
 
 class DatabaseSettings(Section):
@@ -105,14 +133,14 @@ class Storage(Section):
     endpoint: str = ""  # of s3://, for a server that is not Amazon's
     copies: Bytes = 20 * 10**9  # of s3://, local ones below data_dir
     low_watermark: Bytes = 5 * 10**9
-    keep_days: float = Field(14, ge=0)  # after all was delivered; 0: as long as there is room
+    keep_days: float = Field(14, ge=0, le=36500)  # after all was delivered; 0: as long as there is room
 
 
 class Triton(Section):
     url: str = "embedded"  # or grpc://host:port
     token: SecretStr = SecretStr("")
     models: Path = Field(default_factory=lambda: shipped("triton_models"))
-    deadline_seconds: float = Field(300, gt=0)
+    deadline_seconds: Seconds = 300
 
 
 class Rules(Section):
@@ -132,23 +160,23 @@ class Jobs(Section):
 
 
 class Completion(Section):
-    quiet_seconds: float = Field(30, gt=0)
-    grid_seconds: float = Field(10, gt=0)
-    settle_seconds: float = Field(2, gt=0)
-    longest_seconds: float = Field(600, gt=0)
+    quiet_seconds: Seconds = 30
+    grid_seconds: Seconds = 10
+    settle_seconds: Seconds = 2
+    longest_seconds: Seconds = 600
 
 
 class QuerySettings(Section):
     ae_title: AETitle
     host: str
     port: Port = 104
-    timeout_seconds: float = Field(5, gt=0)
+    timeout_seconds: Seconds = 5
 
 
 class ReportSettings(Section):
     host: str
     port: Port = 104
-    timeout_seconds: float = Field(30, gt=0)
+    timeout_seconds: Seconds = 30
 
 
 class CommitmentSettings(Section):
@@ -163,7 +191,7 @@ class Places(Section):
 class SourceSettings(Section):
     name: str = Field(min_length=1, max_length=64)
     kind: Literal["dicom", "orthanc", "folder"] = "dicom"
-    quiet_seconds: float | None = Field(None, gt=0)
+    quiet_seconds: Seconds | None = None
     # Of kind dicom, who may send.
     ae_title: AETitle | None = None
     hosts: tuple[str, ...] = ()
@@ -177,16 +205,16 @@ class SourceSettings(Section):
     modalities: tuple[str, ...] = ("MR",)  # empty: all
     # Of kind folder, what is watched.
     path: Path | None = None
-    settle_seconds: float = Field(5, gt=0)
+    settle_seconds: Seconds = 5
     received: Literal["move", "delete"] = "move"
     # Of both of them.
-    poll_seconds: float = Field(5, gt=0)
+    poll_seconds: Seconds = 5
 
 
 class DestinationSettings(Section):
     name: str = Field(min_length=1, max_length=64)
     kind: Literal["dicom", "stow", "orthanc", "folder"]
-    timeout_seconds: float = Field(60, gt=0)
+    timeout_seconds: Seconds = 60
     windows: tuple[Window, ...] = ()  # times of day, local, at which it is not tried
     max_parallel: int = Field(0, ge=0)  # deliveries at once, in each process of the node; 0: as they come
     proof: Literal["answer", "query", "commitment"] = "answer"
@@ -201,7 +229,7 @@ class DestinationSettings(Section):
     host: str = ""
     port: Port = 104
     tls: bool = False
-    commitment_seconds: float = Field(3600, gt=0)  # how long a report may take
+    commitment_seconds: Seconds = 3600  # how long a report may take
     # Of kind stow and orthanc.
     url: str = ""
     user: str = ""

@@ -114,6 +114,14 @@ def test_every_figure_and_switch_that_the_example_shows_is_the_default() -> None
         ("[node]\nae_title = ''", "node.ae_title", "1"),
         ("[storage]\nlow_watermark = 'much'", "storage.low_watermark", "integer"),
         ("[completion]\nquiet_seconds = 0", "completion.quiet_seconds", "greater"),
+        ("[completion]\nquiet_seconds = inf", "completion.quiet_seconds", "finite"),
+        ("[completion]\nlongest_seconds = 1e12", "completion.longest_seconds", "less"),
+        ("[storage]\nkeep_days = 999999", "storage.keep_days", "36500"),
+        ("[dicom]\nport = true", "dicom.port", "number"),
+        ("[dicom]\nmax_pdu = 5000000000", "dicom.max_pdu", "less"),
+        ("[node]\ndata_dir = '/srv/what?'", "node.data_dir", "question mark"),
+        ("[node]\ndata_dir = '/srv/a%20b'", "node.data_dir", "question mark"),
+        ("[node]\nae_title = '   '", "node.ae_title", "pattern"),
         ("node = 5", "node", "dictionary"),
         ("[[source]]\nname = 'a'\nae_title = 'B'\nhost = 'c'", "source.0.host", "unknown key"),
         ("[[destination]]\nname = 'a'\nkind = 'ftp'", "destination.0.kind", "dicom"),
@@ -179,6 +187,22 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_a_mistake_in_the_environment_is_refused_too(tmp_path: Path, text: str, environment: dict[str, str]) -> None:
     with pytest.raises(BadConfiguration):
         load(written(tmp_path, text), environment)
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"), [("MRICORE_DICOM__PORT", "dicom.port"), ("MRICORE_NODE__NOTHING", "node.nothing")]
+)
+def test_a_mistake_in_the_environment_names_the_variable_and_not_the_file(
+    tmp_path: Path, variable: str, key: str
+) -> None:
+    with pytest.raises(BadConfiguration) as wrong:
+        load(written(tmp_path, "[dicom]\nport = 104"), {variable: "eleven"})
+    assert wrong.value.where == f"{variable}: {key}"
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Some editors put one in front."""
+    assert load(written(tmp_path, "\ufeff[node]\nae_title = 'X'"), {}).node.ae_title == "X"
 
 
 @pytest.mark.parametrize(
