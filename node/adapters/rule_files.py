@@ -11,11 +11,12 @@ from node.errors import BadConfiguration, Usage
 def read_rule_files(folder: Path) -> dict[str, str]:
     """File name → text of every *.yaml. Raises BadConfiguration when there is none."""
     files: dict[str, str] = {}
+    path = folder
     try:
         for path in sorted(folder.glob("*.yaml")):
             files[path.name] = path.read_bytes().decode("utf-8")  # line ends as they are: the bytes are the version
     except (OSError, UnicodeDecodeError) as unreadable:
-        raise BadConfiguration(str(folder), "a rule file cannot be read as UTF-8 text") from unreadable
+        raise BadConfiguration(str(path), "cannot be read as UTF-8 text", "Save it as UTF-8") from unreadable
     if not files:
         raise BadConfiguration(str(folder), "no rule file (*.yaml)", "Set rules.directory, or copy dicom_rules/ there")
     return files

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 import warnings
 from pathlib import Path
 
@@ -96,7 +98,37 @@ def main() -> None:
             raise
         click.echo(f"mricore-node: {fault}", err=True)
         status = 2 if isinstance(fault, Usage) else 1
+    except OSError as fault:
+        if debug:
+            raise
+        at = f"{fault.filename}: " if fault.filename else ""
+        click.echo(f"mricore-node: {at}{(fault.strerror or type(fault).__name__).lower()}", err=True)
+        status = 1
+    except Exception as fault:  # whatever it is, a person gets one line; its words may name a patient
+        if debug:
+            raise
+        click.echo(f"mricore-node: {_defect(fault)}", err=True)
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def integer(text: str) -> int:
+    """The number of a row, which is at most what a database holds. Help shows this function's name."""
+    try:
+        number = int(text)
+    except ValueError as wrong:
+        raise click.BadParameter(f"{text!r} is not a valid integer.") from wrong
+    if not 0 < number < 2**31:
+        raise click.BadParameter(f"{text} is none: they go from 1 to 2147483647.")
+    return number
+
+
+def _defect(fault: Exception) -> str:
+    """What nobody expected: which, where in the program, and what to do."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    ours = [one for one in frames if f"{os.sep}node{os.sep}" in one.filename] or frames
+    at = f" in {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"unexpected {type(fault).__name__}{at}: a defect. Run it with --debug, and report what that shows"
 
 
 def config_option(command: click.decorators.FC) -> click.decorators.FC:

@@ -8,7 +8,7 @@ import click
 
 from node.adapters.database import Database
 from node.app.clock import utc_now
-from node.cli import config_option, json_option
+from node.cli import config_option, integer, json_option
 from node.cli.tables import moment, show, show_json
 from node.config import load
 from node.pipeline.inbox import Act, Chosen, Inbox, counted
@@ -55,7 +55,7 @@ def list_stuck(cause: str | None, before: str | None, limit: int, config: Path |
 def _acting(act: Act, help_text: str) -> None:
     @inbox.command(act.value, help=help_text)
     @click.option("--cause", help="All that is stuck for this cause; `inbox list` shows causes.")
-    @click.option("--job", "jobs", type=click.IntRange(1), multiple=True, help="This job.")
+    @click.option("--job", "jobs", type=integer, multiple=True, help="This job.")
     @click.option("--series", "series", multiple=True, help="This series, by its UID.")
     @click.option("--reason", required=True, help="Kept in the history and in the audit trail.")
     @config_option

@@ -11,7 +11,7 @@ from node.adapters.database import Database, pauses
 from node.adapters.database import processes as process_rows
 from node.adapters.database.job_list import Wanted
 from node.app.clock import utc_now
-from node.cli import config_option, json_option
+from node.cli import config_option, integer, json_option
 from node.cli.tables import likeness, moment, show, show_json
 from node.config import load
 from node.core.states import JobState
@@ -35,7 +35,7 @@ def jobs() -> None:
 @click.option("--destination", help="Only jobs for this destination or group.")
 @click.option("--priority", type=click.Choice(["stat", "routine", "low"]), help="Only jobs of this priority.")
 @click.option("--text", help="Accession number, patient ID or a UID; or part of the patient's name.")
-@click.option("--before", type=click.IntRange(1), help="Only jobs older than this one.")
+@click.option("--before", type=integer, help="Only jobs older than this one.")
 @click.option("--limit", default=50, show_default=True, help=f"At most so many, newest first; {actions.MOST} at most.")
 def list_jobs(config: Path | None, as_json: bool, before: int | None, limit: int, **wanted: str | None) -> None:
     """List jobs, newest first."""
@@ -61,7 +61,7 @@ def list_jobs(config: Path | None, as_json: bool, before: int | None, limit: int
 
 
 @jobs.command("show")
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=integer)
 @config_option
 @json_option
 def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
@@ -83,7 +83,7 @@ def show_job(job_id: int, config: Path | None, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=integer)
 @config_option
 def retry(job_id: int, config: Path | None) -> None:
     """Try a failed, canceled, held or not processable job again."""
@@ -92,7 +92,7 @@ def retry(job_id: int, config: Path | None) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=integer)
 @click.option("--reason", default="canceled on request", show_default=True, help="Kept with the job.")
 @config_option
 def cancel(job_id: int, reason: str, config: Path | None) -> None:
@@ -102,7 +102,7 @@ def cancel(job_id: int, reason: str, config: Path | None) -> None:
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=integer)
 @click.option("--to", "destinations", multiple=True, help="A destination or group; none: all that the job had.")
 @click.option("--instead", is_flag=True, help="Give up what waits for other destinations, or was refused there.")
 @click.option("--reason", default="sent again on request", show_default=True, help="Kept with the job.")

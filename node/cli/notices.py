@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.adapters.database import Database
-from node.cli import config_option, json_option
+from node.cli import config_option, integer, json_option
 from node.cli.tables import moment, show, show_json
 from node.config import load
 
@@ -65,7 +65,7 @@ def list_notices(config: Path | None, as_json: bool, everything: bool, sent: boo
 
 
 @notices.command()
-@click.argument("notice", type=click.IntRange(1))
+@click.argument("notice", type=integer)
 @config_option
 def ack(notice: int, config: Path | None) -> None:
     """Say that somebody knows of NOTICE: nobody is told again until there is more of it, or it is worse."""

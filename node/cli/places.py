@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from node.cli import config_option, json_option
+from node.cli import config_option, integer, json_option
 from node.cli.destinations.opening import opened
 from node.cli.tables import show, show_json
 from node.core.places import FAILOVER, Family, Place, flat, nested
@@ -67,7 +67,7 @@ def _edit(family: Family) -> click.Command:
     @click.command("edit", help=f"Change keys of a {family}; the others stay. KEY= without a value takes one away.")
     @click.argument("name")
     @_values
-    @click.option("--revision", type=int, help="Refuse when it has another one by now. Default: the newest.")
+    @click.option("--revision", type=integer, help="Refuse when it has another one by now. Default: the newest.")
     @config_option
     def edit(
         name: str, values: tuple[str, ...], secrets: tuple[str, ...], revision: int | None, config: Path | None

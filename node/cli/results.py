@@ -14,7 +14,7 @@ from node.cli import config_option
 from node.cli.files import find
 from node.config import Settings, load
 from node.core.results import verify_files
-from node.errors import Usage
+from node.errors import BadInstance, Usage
 
 
 @click.group()
@@ -39,7 +39,10 @@ def verify(files: tuple[Path, ...], source: Path | None, config: Path | None) ->
     """
     failed = False
     for file in files:
-        header = read_header(file).ds
+        try:
+            header = read_header(file).ds
+        except BadInstance as bad:
+            raise Usage(f"{file}: {bad}") from bad
         paths = _files_of(source) if source else _kept(header, load(config))
         differences = verify_files(file.read_bytes(), [read_header(path).ds for path in paths])
         for difference in differences:

@@ -6,16 +6,19 @@ import gc
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from node.adapters.alone import alone
 from node.adapters.database.access.accounts import exists_any
 from node.cli import config_option
 
 if TYPE_CHECKING:
     from node.app.node import Node
+    from node.config import Settings
 
 
 _LOOKS_EVERY_S = 0.5
@@ -47,7 +50,19 @@ def serve(config: Path | None, role: str) -> None:
     from node.app.node import Node
     from node.app.roles import Role
 
-    node = Node(settings, role=Role(role))
+    with _alone(settings):
+        _run(Node(settings, role=Role(role)))
+
+
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    """A second process on one SQLite file would take itself for the first one, its ledger and its jobs for its own."""
+    if not settings.database_url.startswith("sqlite") or settings.jobs.process:
+        return nullcontext()
+    cure = "Stop it first, or name another folder; several processes share a PostgreSQL (docs/scale-out.md)"
+    return alone(settings.node.data_dir / ".serving", f"node.data_dir: {settings.node.data_dir}", cure)
+
+
+def _run(node: Node) -> None:
     # Looked at again and again: a signal that another thread is given does not end the main thread's waiting.
     told_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +72,7 @@ def serve(config: Path | None, role: str) -> None:
         settings = node.settings
         dicom = f"DICOM {settings.dicom.host}:{node.dicom_port}, " if node.role.receives else ""
         click.echo(
-            f"{settings.node.ae_title} ({role}) listens: {dicom}"
+            f"{settings.node.ae_title} ({node.role.value}) listens: {dicom}"
             f"http://{settings.http.host}:{node.http_port}; data in {settings.node.data_dir}"
         )
         _tell_of_first_start(node)

@@ -8,7 +8,7 @@ import click
 
 from node.adapters.database.access import tokens
 from node.app.clock import utc_now
-from node.cli import config_option, json_option
+from node.cli import config_option, integer, json_option
 from node.cli.opening import doors, who
 from node.cli.tables import moment, show, show_json
 from node.core.access import Right
@@ -74,7 +74,7 @@ def list_tokens(user: str | None, config: Path | None, as_json: bool) -> None:
 
 
 @token.command()
-@click.argument("number", type=int)
+@click.argument("number", type=integer)
 @config_option
 def revoke(number: int, config: Path | None) -> None:
     """End token NUMBER at once."""

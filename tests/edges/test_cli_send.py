@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.scp import Admission
+from tests.certificates import Authority
 from tests.command_line import mricore_node
 from tests.listening import listening
 from tests.synthetic import Grid, mr_series, write
@@ -54,6 +55,42 @@ def test_a_peer_that_rejects_or_is_not_there_is_named(tmp_path: Path) -> None:
     reason = "calling AE title not recognized: admit MRICORE_SEND with the address of this machine there"
     assert f"{to} rejects the association, {reason}" in rejected.err
     assert f"{to} cannot be reached" in gone.err
+
+
+def test_a_series_is_sent_over_tls_with_a_certificate_of_the_sender(tmp_path: Path) -> None:
+    write(SERIES, tmp_path / "series")
+    authority = Authority(tmp_path / "authority")
+    certificate, key = authority.issue("scanner")
+    ours = ("--tls-certificate", certificate, "--tls-key", key)
+    with listening(tmp_path / "node", certificates=authority.server()) as node:
+        to = ("send", tmp_path / "series", "--to", f"MRICORE@localhost:{node.tls_port}")
+        ran = mricore_node(*to, "--tls", "--tls-ca", authority.file, *ours)
+        assert (ran.status, ran.out) == (0, "4 instances stored\n")
+        assert [caller.certificate_name for caller, _ in node.noted] == ["scanner"]
+        stranger = mricore_node(*to, "--tls", *ours)
+    assert stranger.status == 1
+    assert "certificate" in stranger.err
+    assert len(stranger.err.splitlines()) == 1, stranger.err
+
+
+def test_nothing_to_send_is_wrong_usage(tmp_path: Path) -> None:
+    """A folder that was named by mistake is not told as done."""
+    ran = mricore_node("send", tmp_path, "--to", "MRICORE@127.0.0.1:104")
+    assert ran.status == 2, ran
+    assert f"{tmp_path}: holds no file to send" in ran.err
+
+
+@pytest.mark.parametrize("calling", ["", "  ", "SEVENTEEN LETTERS", "ÄE", "A\\B"])
+def test_a_calling_ae_title_that_is_none_is_refused(tmp_path: Path, calling: str) -> None:
+    ran = mricore_node("send", tmp_path, "--to", "MRICORE@127.0.0.1:104", "--from", calling)
+    assert ran.status == 2, ran
+    assert "--from" in ran.err
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    ran = mricore_node("send", tmp_path, "--to", "MRICORE@127.0.0.1:104", "--tls-ca", tmp_path / "none.pem")
+    assert ran.status == 2, ran
+    assert "--tls-ca" in ran.err
 
 
 @pytest.mark.parametrize(

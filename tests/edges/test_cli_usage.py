@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
+from node.adapters.alone import alone
 from tests.command_line import mricore_node, settings_file
 
 
@@ -48,6 +50,70 @@ def test_serve_on_a_port_that_is_taken_ends_with_2_and_the_cure(tmp_path: Path, 
     assert f"{section}.port" in ran.err
     assert f":{port} is in use" in ran.err
     assert "Choose another port" in ran.err
+
+
+def test_demo_says_that_its_outcome_cannot_be_written_before_it_begins(tmp_path: Path) -> None:
+    ran = mricore_node("demo", "--once", "--data-dir", tmp_path / "data", "--json", tmp_path / "none" / "out.json")
+    assert ran.status == 2, ran
+    assert "--json" in ran.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    """A file where a folder is wanted, of a command that looks for no such thing."""
+    (tmp_path / "file").write_text("")
+    ran = mricore_node("jobs", "list", environment={"MRICORE_NODE__DATA_DIR": str(tmp_path / "file" / "data")})
+    assert ran.status in (1, 2), ran
+    assert len(ran.err.splitlines()) == 1, ran.err
+
+
+def test_a_store_that_cannot_be_used_names_its_key_and_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "store"
+    ran = mricore_node(
+        "serve", "--config", settings_file(tmp_path), environment={"MRICORE_STORAGE__URL": f"file:{folder}"}
+    )
+    assert ran.status == 1, ran
+    assert f"storage.url: {folder}: " in ran.err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "x"])
+def test_a_number_that_no_row_has_is_refused(tmp_path: Path, number: str) -> None:
+    ran = mricore_node("jobs", "list", "--before", number, "--config", settings_file(tmp_path))
+    assert ran.status == 2, ran
+    assert "--before" in ran.err
+
+
+def test_what_is_to_be_verified_and_is_no_dicom_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a result")
+    ran = mricore_node("results", "verify", tmp_path / "notes.txt", "--source", tmp_path)
+    assert ran.status == 2, ran
+    assert f"{tmp_path / 'notes.txt'}: not a DICOM file" in ran.err
+
+
+def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
+    """It would take itself for the first one."""
+    config = settings_file(tmp_path)
+    with alone(tmp_path / ".serving", "here", ""):
+        ran = mricore_node("serve", "--config", config)
+    assert ran.status == 2, ran
+    said = f"mricore-node: node.data_dir: {tmp_path}: another process works with it ({os.getpid()}). Stop it first"
+    assert ran.err.startswith(said), ran.err
+
+
+def test_what_is_no_database_is_named_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "node.db").write_bytes(b"this was a database once" * 400)
+    ran = mricore_node("jobs", "list", "--config", settings_file(tmp_path))
+    assert ran.status == 1, ran
+    assert "the database's file is damaged, or is none" in ran.err
+    assert "Restore a backup" in ran.err
+
+
+def test_a_rule_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "10-x.yaml").write_bytes(b"\xff\xfe")
+    ran = mricore_node("rules", "check", tmp_path, "--config", settings_file(tmp_path))
+    assert ran.status == 2, ran
+    assert f"{tmp_path / '10-x.yaml'}: cannot be read as UTF-8 text" in ran.err
 
 
 def test_an_unknown_command_ends_with_2() -> None:

@@ -11,7 +11,7 @@ from node.adapters.database.proposals import Proposal
 from node.adapters.database.rules import Publication
 from node.adapters.rule_files import read_rule_files
 from node.app.clock import utc_now
-from node.cli import config_option, json_option, tables
+from node.cli import config_option, integer, json_option, tables
 from node.cli.rules.opening import author_option, base_option, opened, reason_option
 from node.pipeline.rule_sets.trials import Trials, foretold
 from node.pipeline.rule_sets.versions import DIRECTORY, PUBLISH, Change
@@ -85,7 +85,7 @@ def proposals(as_json: bool, config: Path | None) -> None:
 
 
 @click.command()
-@click.argument("proposal", type=int)
+@click.argument("proposal", type=integer)
 @author_option
 @config_option
 def approve(proposal: int, author: str, config: Path | None) -> None:
@@ -96,7 +96,7 @@ def approve(proposal: int, author: str, config: Path | None) -> None:
 
 
 @click.command()
-@click.argument("proposal", type=int)
+@click.argument("proposal", type=integer)
 @author_option
 @config_option
 def reject(proposal: int, author: str, config: Path | None) -> None:

@@ -67,7 +67,7 @@ class New(BaseModel):
 class Edited(BaseModel):
     """What takes the place of `revision`. A secret that is left out or empty stays; null takes it away."""
 
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, le=2**31 - 1)
     kind: str = Field("", max_length=16, description="May be left out where there is one kind only")
     keys: dict[str, Any] = {}
     secrets: dict[str, str | None] = {}
@@ -116,5 +116,5 @@ def add_keeping(router: APIRouter, family: Family, places: Places) -> None:
         return Shown.of(places.edit(asked(name, new, new.revision), new.secrets, actor.name))
 
     @router.delete("/{name}", status_code=204, summary=f"Remove a {family}; refused while something needs it")
-    def removed(name: str, revision: Annotated[int, Query(ge=1)], actor: Administering) -> None:
+    def removed(name: str, revision: Annotated[int, Query(ge=1, le=2**31 - 1)], actor: Administering) -> None:
         places.remove(family, name, revision, actor.name)
