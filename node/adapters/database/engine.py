@@ -27,6 +27,7 @@ _POSTGRESQL = {  # a server that is cut off says nothing, and without these woul
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,  # milliseconds
 }
+_DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 _ONE_AT_A_TIME = 0x6D726902  # any number that nobody else locks
 
 
@@ -85,16 +86,26 @@ class Database:
         try:
             yield
         except OperationalError as broken:
-            raise StoreUnavailable(f"the database does not answer ({type(broken.orig).__name__})") from broken
+            raise StoreUnavailable(f"the database does not answer ({_said(broken)})") from broken
         except DataError as wrong:  # PostgreSQL keeps no NUL in a text
             raise Usage("what was asked or told holds a character or a number that the database cannot keep") from wrong
         except DBAPIError as broken:
             if broken.connection_invalidated:
                 raise StoreUnavailable("the connection to the database was lost") from broken
+            if _said(broken) in _DAMAGED:
+                cure = "Restore a backup: docs/howto-backup.md"
+                raise StoreUnavailable(
+                    f"the database's file is damaged, or is none ({_said(broken)}). {cure}"
+                ) from broken
             raise
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _said(broken: DBAPIError) -> str:
+    """What it is, in the database's own word: SQLITE_READONLY tells more than OperationalError."""
+    return str(getattr(broken.orig, "sqlite_errorname", None) or type(broken.orig).__name__)
 
 
 def applied(connection: Connection) -> str:
