@@ -74,6 +74,7 @@ def nginx(folder: Path, authority: Authority, web: int, receive: int) -> Iterato
         MRICORE_NAME="localhost",
         MRICORE_TLS_PORT=str(tls_port),
         MRICORE_PORT=str(port),
+        MRICORE_PUBLIC_PORT=str(tls_port),
         MRICORE_CERTIFICATE=str(certificate),
         MRICORE_KEY=str(key),
     )

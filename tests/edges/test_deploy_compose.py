@@ -102,6 +102,15 @@ def test_what_is_published_is_dicom_and_tls_and_all_else_is_this_machines(projec
     assert open_ports == {("receive", 11112), ("nginx", 8443), ("nginx", 8080)}
 
 
+def test_who_delivers_and_who_tests_destinations_reach_the_neighbour(project: dict[str, Any]) -> None:
+    for name in ("work", "web"):
+        assert networks(project["services"][name]) & networks(project["services"]["orthanc"]), name
+
+
+def test_nginx_looks_for_the_node_anew_when_its_containers_were_replaced(project: dict[str, Any]) -> None:
+    assert all(project["services"]["nginx"]["depends_on"][name]["restart"] for name in ("web", "receive"))
+
+
 def test_secrets_are_files_and_stand_in_no_environment(project: dict[str, Any]) -> None:
     for name, one in project["services"].items():
         for key, value in (one.get("environment") or {}).items():
