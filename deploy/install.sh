@@ -224,4 +224,4 @@ if with_systemd; then
     [ -z "$start" ] || act "starts $one" systemctl restart "$one"
   done
 fi
-say "done. Next: edit $etc/node.toml (who may send, where results go), then: mricore-node check --config $etc/node.toml"
+say "done. Next: edit $etc/node.toml (who may send, where results go), then: runuser -u $user -- mricore-node check --config $etc/node.toml"

@@ -126,6 +126,20 @@ def test_certificates_keys_and_folders_are_looked_at(tmp_path: Path) -> None:
     assert seen(tmp_path, dicom={"port": 0, **tls})["permissions"].cure == f"chmod 750 {tmp_path}"
 
 
+def test_what_root_left_in_a_folder_that_is_the_nodes_is_named_with_the_cure(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes files for others")
+    data = tmp_path / "data"
+    data.mkdir(mode=0o750)
+    (data / "lost+found").mkdir()  # of the disk
+    os.chown(data, 65534, 65534)
+    found = seen(data)["permissions"]  # root looks before the node was ever started
+    assert found.verdict is Verdict.ATTENTION
+    assert found.cure == f"chown -R --reference={data} {data / 'instances'}"
+    os.chown(data / "instances", 65534, 65534)
+    assert seen(data)["permissions"].verdict is Verdict.OK
+
+
 def test_a_certificate_that_expires_soon_needs_attention(tmp_path: Path) -> None:
     from node.adapters.certificates import read_certificates
     from node.app.checking.trust import _certificate

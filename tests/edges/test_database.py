@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
         for column in table.columns:
             assert columns[column.name]["nullable"] == column.nullable, f"{table.name}.{column.name}"
     database.close()
+
+
+def test_a_database_that_root_makes_belongs_to_whom_its_folder_belongs(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes files for others")
+    os.chown(tmp_path, 65534, 65534)
+    database = opened(tmp_path)
+    owners = {one.name: (one.stat().st_uid, one.stat().st_gid) for one in tmp_path.iterdir()}
+    database.close()
+    assert set(owners) == {"node.db", "node.db-wal", "node.db-shm"}
+    assert set(owners.values()) == {(65534, 65534)}
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ class Database:
         try:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite" and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                _make_room(parsed.database)
             told = _SQLITE if parsed.get_backend_name() == "sqlite" else _POSTGRESQL
             self.engine: Engine = create_engine(parsed, pool_pre_ping=True, connect_args=dict(told))
         except (ArgumentError, NoSuchModuleError, ImportError) as wrong:
@@ -140,6 +141,20 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     return config
+
+
+def _make_room(name: str) -> None:
+    """Its folder; and, for root, the file, as one of whom the folder belongs to, as SQLite does with its journals.
+
+    What root's commands made the node could not write.
+    """
+    file = Path(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0 or name == ":memory:" or name.startswith("file:") or file.exists():
+        return
+    if (folder := file.parent.stat()).st_uid != 0:
+        file.touch(0o644)
+        os.chown(file, folder.st_uid, folder.st_gid)
 
 
 def _durable_wal(connection: object, _entry: ConnectionPoolEntry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -63,10 +64,22 @@ def _permissions(settings: Settings) -> Looked:
     folder = settings.node.data_dir
     if _mode(folder) & stat.S_IWOTH:
         return Looked(Verdict.FAILED, f"everybody may write in {folder}", f"chmod 750 {folder}")
+    if left := _roots(folder):
+        told = f"{left[0]} belongs to root and its folder does not: the node cannot write there"
+        return Looked(Verdict.ATTENTION, told, f"chown -R --reference={folder} {left[0]}")
     if _mode(folder) & _OTHERS:
         told = f"everybody on this machine may look into {folder}, where patients' images lie"
         return Looked(Verdict.ATTENTION, told, f"chmod 750 {folder}")
     return Looked(Verdict.OK, f"{folder} and the keys are for the node's user")
+
+
+def _roots(folder: Path) -> list[Path]:
+    """What a command of root's left in the folder of the node's user."""
+    with suppress(OSError):
+        if folder.stat().st_uid != 0:
+            found = sorted(one for one in folder.iterdir() if one.name != "lost+found")
+            return [one for one in found if not one.name.startswith(".check-") and one.lstat().st_uid == 0]
+    return []
 
 
 def _mode(path: Path) -> int:
