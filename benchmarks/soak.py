@@ -24,8 +24,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from statistics import median
 from time import monotonic, sleep
 
+import psutil
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.transport import ThreadedAssociationServer
@@ -130,6 +132,45 @@ class Fleet:
 
 
 @dataclass
+class Memory:
+    """Resident memory of whatever replica runs, with its children: (second, which process, megabytes)."""
+
+    fleet: Fleet
+    until: float
+    seen: list[tuple[float, int, float]] = field(default_factory=list)
+
+    def watch(self) -> None:
+        begin = monotonic()
+        while monotonic() < self.until:
+            for replica in [replica for name in REPLICAS if (replica := self.fleet.get(name))]:
+                with suppress(psutil.Error):
+                    process = psutil.Process(replica.process.pid)
+                    whole = [process, *process.children(recursive=True)]
+                    megabytes = sum(one.memory_info().rss for one in whole) / 1e6
+                    self.seen.append((monotonic() - begin, replica.process.pid, megabytes))
+            sleep(5)
+
+    def thirds(self) -> str:
+        """Medians of the first and the last third of the run, and the most that one ever had."""
+        last = self.seen[-1][0]
+        first, third = (
+            median(megabytes for at, _, megabytes in self.seen if low * last <= 3 * at <= (low + 1) * last)
+            for low in (0, 2)
+        )
+        return f"{first:.0f}, {third:.0f}, {max(megabytes for *_, megabytes in self.seen):.0f}"
+
+    def longest(self) -> str:
+        """Of the process that lived longest: minutes, what it had a minute after its start, and at its end."""
+        lives: dict[int, list[tuple[float, float]]] = {}
+        for at, pid, megabytes in self.seen:
+            lives.setdefault(pid, []).append((at, megabytes))
+        life = max(lives.values(), key=lambda life: life[-1][0] - life[0][0])
+        begin, end = life[0][0], life[-1][0]
+        early = next((megabytes for at, megabytes in life if at >= begin + 60), life[-1][1])
+        return f"{(end - begin) / 60:.1f}, {early:.0f}, {life[-1][1]:.0f}"
+
+
+@dataclass
 class Sender:
     """One modality: what it sent, and what it heard Success for (SOP Instance UID → digest of the data set)."""
 
@@ -220,6 +261,15 @@ def _at_work(url: str, ends_at: float) -> str | None:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What the command line says."""
+
+    minutes: float
+    rate: float  # series a minute
+    seed: int
+
+
+@dataclass(frozen=True)
 class Found:
     """What is there at the end."""
 
@@ -232,9 +282,11 @@ class Found:
     chains: int
     balance: Balance
     taken_up: int
+    tracebacks: int  # in the logs
 
 
-def look(database: Database, sender: Sender, store: Path) -> Found:
+def look(database: Database, sender: Sender, folder: Path) -> Found:
+    store, logs = folder / "shared", [folder / name / "log" for name in REPLICAS]
     with database.reading() as connection:
         stored = {row.sop_instance_uid: row.sha256 for row in connection.execute(select(instance))}
         changes = connection.execute(select(change.c.state, change.c.reason)).all()
@@ -248,12 +300,12 @@ def look(database: Database, sender: Sender, store: Path) -> Found:
             chains=len(connection.scalars(select(receipt.c.chain).distinct()).all()),
             balance=balance(database),
             taken_up=sum("ended in the middle" in row.reason for row in changes),
+            tracebacks=sum(log.read_text(errors="replace").count("Traceback") for log in logs),
         )
 
 
-def report(
-    minutes: float, rate: float, fleet: Fleet, sender: Sender, pacs: Pacs, found: Found, series: int, seed: int
-) -> str:
+def report(asked: Asked, sender: Sender, pacs: Pacs, found: Found, memory: Memory, series: int) -> str:
+    minutes, rate, seed, fleet = asked.minutes, asked.rate, asked.seed, sender.fleet
     forms = sum(len(digests) > 1 for digests in pacs.stored.values())
     again = sum(sum(digests.values()) - 1 for digests in pacs.stored.values())
     happened = Counter(what for _, what in fleet.events)
@@ -272,6 +324,9 @@ def report(
         ("C-STOREs of a result repeated with the same bytes", again),
         ("balance", f"received {found.balance.received}, delivered {found.balance.delivered}, filtered "
                     f"{found.balance.filtered}, residue {found.balance.residue}"),
+        ("tracebacks in the logs", found.tracebacks),
+        ("resident memory of a replica with its children, MB: first third, last third, most", memory.thirds()),
+        ("of the one that lived longest: minutes, MB after one, MB at its end", memory.longest()),
     ]  # fmt: skip
     table = "\n".join(f"| {what} | {number} |" for what, number in rows)
     events = "\n".join(f"| {at / 60:.1f} | {what} |" for at, what in fleet.events)
@@ -295,8 +350,9 @@ What happened to them ({counted}):
 """
 
 
-def main(minutes: float, rate: float, seed: int) -> int:
-    dice, pacs = random.Random(seed), Pacs()
+def main(asked: Asked) -> int:
+    minutes, rate = asked.minutes, asked.rate
+    dice, pacs = random.Random(asked.seed), Pacs()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     (folder / "rules").mkdir()
     (folder / "rules" / "10-soak.yaml").write_text(_RULE)
@@ -321,6 +377,9 @@ def main(minutes: float, rate: float, seed: int) -> int:
             target=kill, args=(fleet, Others(database_server, triton, pacs), begin, ends_at, dice)
         )
         killer.start()
+        memory = Memory(fleet, ends_at)
+        watcher = threading.Thread(target=memory.watch)
+        watcher.start()
         series = 0
         while monotonic() < ends_at and series < len(prepared):
             sender.send(prepared[series])
@@ -328,22 +387,25 @@ def main(minutes: float, rate: float, seed: int) -> int:
             print(f"{(monotonic() - begin) / 60:5.1f} min: {series} series acknowledged", flush=True)
             sleep(max(0.0, begin + 60 * series / rate - monotonic()))
         killer.join()
+        watcher.join()
         database = Database(database_server.url)
         give_up = monotonic() + _SETTLE_S
         while monotonic() < give_up:
             with suppress(NodeError):
-                found = look(database, sender, folder / "shared")
+                found = look(database, sender, folder)
                 if found.series["completed"] == series:
                     break
             sleep(2)
-        found = look(database, sender, folder / "shared")
-        text = report(minutes, rate, fleet, sender, pacs, found, series, seed)
+        found = look(database, sender, folder)
+        text = report(asked, sender, pacs, found, memory, series)
         print(text)
         forms = any(len(digests) > 1 for digests in pacs.stored.values())
         good = found.series == Counter(completed=series) and found.changes == series and not found.balance.residue
+        good = good and not found.tracebacks
         return 0 if good and not (found.missing or found.files or found.broken or forms) else 1
 
 
 if __name__ == "__main__":
     given = [float(one) for one in sys.argv[1:]]
-    sys.exit(main(*(given + [30, 2, 1][len(given) :])))  # type: ignore[arg-type]
+    minutes, rate, seed = given + [30.0, 2.0, 1.0][len(given) :]
+    sys.exit(main(Asked(minutes, rate, int(seed))))
