@@ -13,6 +13,7 @@ import structlog
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import build_context, evt
+from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_MOVE
 from pynetdicom.presentation import PresentationContext
 
@@ -60,9 +61,17 @@ def _move(archive: Archive, known: _Known, reads: Reads, event: evt.Event) -> It
     held, fault = _wanted(archive, event)
     tls = {"tls_args": (peer.tls, None)} if peer.tls else {}
     transfers = Transfers(peer.ae_title, peer.host)
-    handlers = [(evt.EVT_DIMSE_RECV, transfers.answered)]
+    asked_by = event.assoc.requestor.ae_title.strip()
+    handlers = [(evt.EVT_DIMSE_RECV, transfers.answered), (evt.EVT_DIMSE_SENT, _name_originator, [asked_by])]
     yield peer.host, peer.port, {"contexts": _contexts(held), "evt_handlers": handlers, **tls}
     yield from _told(_instances(archive, held, fault, event, transfers), transfers, reads, event)
+
+
+def _name_originator(event: evt.Event, asked_by: str) -> None:
+    """Who asked for the C-MOVE (PS3.7 9.1.1.1). pynetdicom names this node, of whom some peers take nothing."""
+    if isinstance(event.message, C_STORE_RQ):
+        event.message.command_set.MoveOriginatorApplicationEntityTitle = asked_by
+        event.message._set_command_group_length()
 
 
 def _get(archive: Archive, reads: Reads, event: evt.Event) -> Iterator[Any]:

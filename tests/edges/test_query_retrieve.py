@@ -17,7 +17,7 @@ from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 
@@ -49,6 +49,7 @@ for number, one in enumerate(OTHER):
     one.StudyInstanceUID, one.SeriesInstanceUID = UID(uid("other study")), UID(uid("other series"))
     one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = UID(uid("other", number))
 FIND_STUDY_ROOT, GET_STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.3"
+MOVE_STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.2"
 FIND_PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1.1"
 
 
@@ -60,6 +61,7 @@ class Asked:
     archive: ServedArchive
     other: Listening
     reads: Reads
+    known: dict[str, RemoteAE]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +70,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     (folder / "other").mkdir()
     with served_archive(folder) as served, listening(folder / "other", admission=Admission("OTHER", True, [])) as other:
         served.keep(*HEAD, *OTHER)
-        peer = RemoteAE("OTHER", "127.0.0.1", other.port, "MRICORE")
+        known = {"OTHER": RemoteAE("OTHER", "127.0.0.1", other.port, "MRICORE")}
         reads = Reads(served.store.database, served.store.clock)
         services = [
             query(served.archive, "MRICORE", reads),
-            move(served.archive, {"OTHER": peer}.get, reads),
+            move(served.archive, known.get, reads),
             get(served.archive, reads),
         ]
         listener = Listener(
@@ -83,7 +85,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
             services=services,
         )
         try:
-            yield Asked(listener.start("127.0.0.1", 0), served, other, reads)
+            yield Asked(listener.start("127.0.0.1", 0), served, other, reads, known)
         finally:
             listener.stop(1)
 
@@ -190,6 +192,34 @@ def test_movescu_sends_a_study_to_a_known_third(node: Asked, tmp_path: Path) -> 
     moved = dcmtk("movescu", node, "-S", "-aem", "OTHER", *keys, folder=tmp_path)
     assert moved.returncode == 0, moved.stderr
     assert {one.sop_instance_uid for one in node.other.receipts()} == {str(one.SOPInstanceUID) for one in HEAD}
+
+
+def test_each_image_that_is_moved_names_who_asked_for_it(node: Asked) -> None:
+    """PS3.7 9.1.1.1: Move Originator AE Title and Message ID are those of the C-MOVE."""
+    named: list[tuple[str | None, int | None]] = []
+
+    def kept(event: evt.Event) -> int:
+        request = cast("C_STORE", event.request)
+        named.append((request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID))
+        return 0x0000
+
+    taker = AE(ae_title="TAKER")
+    taker.add_supported_context(MR_IMAGE_STORAGE, ExplicitVRLittleEndian)
+    server = taker.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, kept)])
+    assert server is not None
+    node.known["TAKER"] = RemoteAE("TAKER", "127.0.0.1", server.server_address[1], "MRICORE")
+    wanted = Dataset()
+    wanted.QueryRetrieveLevel, wanted.StudyInstanceUID = "STUDY", HEAD[0].StudyInstanceUID
+    ae = asker()
+    ae.add_requested_context(MOVE_STUDY_ROOT)
+    association = ae.associate("127.0.0.1", node.port, ae_title="MRICORE")
+    try:
+        statuses = [status.Status for status, _ in association.send_c_move(wanted, "TAKER", MOVE_STUDY_ROOT, msg_id=77)]
+    finally:
+        association.release()
+        server.shutdown()
+    assert statuses[-1] == 0x0000
+    assert named == [("ASKER", 77)] * len(HEAD)
 
 
 def test_nothing_is_sent_to_a_stranger(node: Asked, tmp_path: Path) -> None:
