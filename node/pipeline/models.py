@@ -66,7 +66,8 @@ class Models:
             try:
                 self._client.canary(model)
             except NodeError as fault:
-                _log.warning("canary failed", model=name, reason=str(fault))
+                if self.faults().get(name) != str(fault):  # asked every second until it passes, and told once
+                    _log.warning("canary failed", model=name, reason=str(fault))
                 self._count(name, passed=False)
                 self._note(name, str(fault))
             else:

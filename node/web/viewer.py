@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from node.core.states import JobState
 from node.errors import NoSuch, StoreUnavailable
 from node.pipeline.overlay import Find, Overlay
 from node.web.access.headers import viewer_policy
@@ -146,8 +147,9 @@ def _view(folder: Path, find: Find, job_id: int) -> Response:
         return PlainTextResponse(f"{missing}\n", 404, headers=_SAFE)
     except StoreUnavailable as fault:
         return PlainTextResponse(f"{fault}\n", 503, headers={**_SAFE, "Retry-After": "5"})
-    if (folder / "index.html").is_file() and overlay.segmentation and overlay.images:
-        return RedirectResponse(link(overlay), 303)
+    is_found = overlay.segmentation and overlay.images and overlay.state != JobState.SUPERSEDED
+    if is_found and (folder / "index.html").is_file():
+        return RedirectResponse(link(overlay), 303)  # searches hide what was replaced: the viewer would show no overlay
     policy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
     return HTMLResponse(
         _page(overlay), headers={**_SAFE, "Content-Security-Policy": policy, "Cache-Control": "no-cache"}
@@ -176,7 +178,8 @@ img {{ background: #000; display: block; width: 100%; }}
 <main>
 {pictures}
 </main>
-<p>Made by a model and not verified by a person. Not for diagnosis on its own.</p></body></html>
+<p>Made by a model and not verified by a person. Not for diagnosis on its own.</p>
+<p><a href="/admin/jobs/{overlay.job_id}">Every slice, measurements and what happened</a></p></body></html>
 """
 
 

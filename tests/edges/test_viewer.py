@@ -202,6 +202,13 @@ def test_a_job_whose_images_are_gone_says_so_rather_than_open_an_empty_viewer(cl
     assert "no images of it here any more" in answer.text
 
 
+def test_a_job_whose_result_was_replaced_leads_to_pictures_of_it_and_says_so(client: Open, installed: Path) -> None:
+    replaced = replace(OVERLAY, state="superseded", reason="replaced by the result of job 9")
+    answer = client(installed, replaced).get("/view/jobs/7")
+    assert "superseded: replaced by the result of job 9" in answer.text
+    assert "overlay=1.2.9.1" in answer.text
+
+
 def test_without_the_viewer_a_job_leads_to_pictures_with_the_overlay_burnt_in(client: Open, tmp_path: Path) -> None:
     answer = client(tmp_path / "none", replace(OVERLAY, reason="<script>alert(1)</script>")).get("/view/jobs/7")
     assert answer.status_code == 200
@@ -209,6 +216,7 @@ def test_without_the_viewer_a_job_leads_to_pictures_with_the_overlay_burnt_in(cl
         answer.text
     )
     assert "<script>" not in answer.text
+    assert 'href="/admin/jobs/7"' in answer.text  # and on from there
 
 
 def test_a_job_that_is_not_there_and_a_database_that_is_gone_are_told_apart(client: Open, installed: Path) -> None:

@@ -71,6 +71,10 @@ def test_a_token_is_shown_once(home: House, browser: Browser) -> None:
         page = visit.page
         page.get_by_role("button", name="New token").click()
         page.get_by_label("For", exact=True).fill(HOSTILE)
+        page.get_by_role("button", name="Make the token").click()
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(
+            "Choose at least one thing that it may do."
+        )
         page.get_by_role("dialog").get_by_label("look").check()
         page.get_by_role("button", name="Make the token").click()
         expect(page.locator("#secret-text")).to_contain_text("mricore_")

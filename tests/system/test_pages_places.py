@@ -172,8 +172,9 @@ def test_a_destination_says_what_waits_and_leads_to_its_rules_and_is_tried_when_
         expect(page.get_by_role("link", name="outlines")).to_have_attribute("href", "/admin/rules/outlines")
         standing = page.locator("#standing")
         expect(standing).to_contain_text(re.compile(r"The oldest came \d+m ago"))
-        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Pause").press("Enter")
         expect(standing).to_contain_text("paused by local, 2 queued")
+        expect(page.locator("main")).to_be_focused()  # who is at the keyboard goes on from here, not from the top
         page.get_by_role("button", name="Resume").click()
         expect(standing).to_contain_text("2 queued, next try now (the folder is away)")
         visit.demand_quiet()

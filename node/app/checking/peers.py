@@ -47,7 +47,7 @@ def _feed(name: str, database: Database) -> Looked:
     state = next((one for one in feeds.states(database) if one.name == name), None)
     if state is None:
         return Looked(Verdict.NOT_ASKED, "has not brought anything yet")
-    at = f"{state.at.astimezone():%Y-%m-%d %H:%M:%S}"
+    at = f"{state.at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     if state.fault:
         return Looked(Verdict.FAILED, f"{state.fault} (since {at})", "Look at its url or path, and whether it runs")
     if state.missed:

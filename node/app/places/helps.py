@@ -33,7 +33,7 @@ HELPS: dict[Family, dict[str, tuple[str, str]]] = {
         "proof": (WHEN, "What makes a delivery sure: its answer, found by a query, or storage commitment."),
         "commitment_seconds": (WHEN, "How long a report of storage commitment may take; then C-FIND decides."),
         "timeout_seconds": (WHEN, "How long an answer may take."),
-        "windows": (WHEN, "Times of day, local, at which it is not tried, one a line: 22:00-04:00."),
+        "windows": (WHEN, "Times of day by the clock of the node at which it is not tried, one a line: 22:00-04:00."),
         "max_parallel": (WHEN, "Deliveries at once in each process; 0: as they come."),
         "remove_test_object": (WHEN, "Whether a test may delete what it stored."),
     },

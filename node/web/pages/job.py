@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from node.core.access import Actor, Right
 from node.core.states import JOB_STEPS, JobState
 from node.errors import NoSuch
 from node.pipeline import findings, series
-from node.pipeline.findings import Trace
+from node.pipeline.findings import Earlier, Trace
 from node.web.access import may
 from node.web.api.results import Findings
 from node.web.pages.charts import Chart, Value, over_time
@@ -118,10 +119,19 @@ def _structures(
 def _chart(pages: Pages, trace: Trace) -> Chart:
     values = [
         Value(
-            one.created_at,
+            examined(one),
             one.value,
             pages.texts("job.measured.point", job=one.job_id, value=f"{one.value:.1f}", unit=trace.unit),
         )
         for one in trace.values
     ]
-    return over_time(values, width=360, height=140)
+    return over_time(sorted(values, key=lambda one: one.at), width=360, height=140)
+
+
+def examined(one: Earlier) -> datetime:
+    """The day of the study (UTC, midnight); where it is not told or is no likely day, when the job came."""
+    try:
+        day = datetime.strptime(one.study_date, "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return one.created_at
+    return day if 1900 <= day.year < 2200 else one.created_at

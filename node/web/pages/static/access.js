@@ -19,6 +19,7 @@
   });
 
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-reload]")) location.reload();
+    if (event.target.closest("[data-reload]")) event.target.closest("dialog").close();
   });
+  document.getElementById("secret")?.addEventListener("close", () => location.reload()); // by Escape, too: it is in the list
 })();

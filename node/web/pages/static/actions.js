@@ -3,7 +3,7 @@
 //   data-then="reload"    what follows success: reload (also without the attribute), none, an address, or "answer": the
 //                         `address` of what was answered
 //   data-done="…"         what is said after it
-//   data-confirm="<id>"   of a <dialog> whose form asks first
+//   data-some="…"         on a fieldset: at least one of its boxes must be checked; otherwise this is said
 // A field becomes a property by its name; "a.b" lies inside a. data-type on it: number, boolean, json, lines, list
 // (every checked box or chosen option of the name). A submit button may carry a data-api of its own.
 // Events that pages may listen for, on the form: api:before (cancelable; detail.body may be changed) and
@@ -12,6 +12,7 @@
 
 (() => {
   const AFTER = "mricore.after";
+  const FOCUS = "mricore.focus";
   const texts = document.body.dataset;
 
   function say(text, kind = "good") {
@@ -127,10 +128,14 @@
     } catch (wrong) {
       return problemOf(form, String(wrong.message));
     }
+    const none = [...form.querySelectorAll("fieldset[data-some]")].find((one) => !one.querySelector(":checked"));
+    if (none) return problemOf(form, none.dataset.some);
     if (submitter?.name) put(body, submitter.name, submitter.value);
     const before = new CustomEvent("api:before", { bubbles: true, cancelable: true, detail: { body, submitter } });
     if (!form.dispatchEvent(before)) return;
     const buttons = [...form.elements].filter((one) => one.type === "submit" && !one.disabled);
+    const held = document.activeElement; // a button that is disabled loses the focus
+    const keyed = held?.matches(":focus-visible");
     buttons.forEach((one) => { one.disabled = true; });
     form.setAttribute("aria-busy", "true");
     problemOf(form, "");
@@ -140,6 +145,7 @@
       const done = new CustomEvent("api:done", { bubbles: true, cancelable: true, detail: { answer, submitter } });
       if (form.dispatchEvent(done)) {
         const then = submitter?.dataset.then ?? form.dataset.then ?? "reload";
+        if (keyed && then === "reload") sessionStorage.setItem(FOCUS, opener(form));
         follow(then === "answer" ? answer.address : then, submitter?.dataset.done ?? form.dataset.done);
       }
     } catch (fault) {
@@ -147,7 +153,14 @@
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((one) => { one.disabled = false; });
+      if (document.activeElement === document.body) held?.focus();
     }
+  }
+
+  // What somebody at the keyboard goes on from once the page is made anew.
+  function opener(form) {
+    const dialog = form.closest("dialog");
+    return dialog ? `[data-dialog="${dialog.id}"]` : `form[data-api="${CSS.escape(form.dataset.api)}"] [type=submit]`;
   }
 
   function follow(then, done) {
@@ -168,6 +181,11 @@
   if (after) {
     sessionStorage.removeItem(AFTER);
     say(after);
+  }
+  const focus = sessionStorage.getItem(FOCUS);
+  if (focus) {
+    sessionStorage.removeItem(FOCUS);
+    (document.querySelector(focus) ?? document.querySelector("[autofocus]") ?? document.getElementById("main")).focus({ preventScroll: true });
   }
   window.api = { call, say, csrf };
 })();

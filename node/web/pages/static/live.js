@@ -40,7 +40,7 @@
       for (const one of fresh.querySelectorAll("details[id]")) if (open.has(one.id)) one.open = true;
       [fresh, ...fresh.querySelectorAll("[data-scrolls]")].forEach((one, at) => { one.scrollTop = scrolls[at] ?? 0; });
       const again = mark ? fresh.querySelector(mark) : like && [...fresh.querySelectorAll(focus.tagName)].find(like);
-      again?.focus({ preventScroll: true });
+      (again ?? (focus && document.getElementById("main")))?.focus({ preventScroll: true });
       window.times?.all(fresh);
       fresh.dispatchEvent(new CustomEvent("live:swap", { bubbles: true }));
     }

@@ -54,6 +54,7 @@
     const problem = form.querySelector("[data-problem]");
     const names = [...form.elements].filter((one) => one.name === "names" && one.checked).map((one) => one.value);
     const buttons = [...form.elements].filter((one) => one.type === "submit");
+    const held = document.activeElement; // a button that is disabled loses the focus
     buttons.forEach((one) => { one.disabled = true; });
     form.setAttribute("aria-busy", "true");
     problem.hidden = true;
@@ -86,6 +87,7 @@
     } finally {
       form.removeAttribute("aria-busy");
       buttons.forEach((one) => { one.disabled = false; });
+      if (document.activeElement === document.body) held?.focus();
     }
   }
 
