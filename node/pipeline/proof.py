@@ -123,4 +123,4 @@ def _asked(outcome: Outcome) -> Outcome:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
