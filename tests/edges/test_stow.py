@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import xml.etree.ElementTree as ElementTree
@@ -15,6 +16,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from node.core.encoded import Uids
+from node.web.dicomweb.media import DICOM_JSON
+from node.web.dicomweb.store_response import StoreResponse, encode
 from tests.bench import until
 from tests.synthetic import Grid, mr_series, to_bytes
 from tests.ways_in import Desk, desk, dicomweb
@@ -77,6 +81,7 @@ def reasons(response: httpx.Response, tag: str) -> list[int]:
     return [item["00081197"]["Value"][0] for item in response.json()[tag]["Value"]]
 
 
+_STORED = ((1, 1), (1, 2), (2, 1))  # study, instance
 STORED, FAILED, OTHER = "00081199", "00081198", "0008119A"
 
 
@@ -290,6 +295,20 @@ def test_the_response_is_xml_for_those_who_ask(service: Service) -> None:
     assert found is not None
     assert found.findtext("n:Value", namespaces=space) == ds.SOPInstanceUID
     assert root.find("n:DicomAttribute[@keyword='OtherFailuresSequence']", space) is not None
+
+
+def test_the_response_says_where_the_study_is_to_be_had() -> None:
+    """PS3.18 table I.2-1: Retrieve URL is of type 2, there also where it has no value."""
+    one, other, elsewhere = (Uids("1.2", f"1.3.{study}.{number}", f"1.{study}", "1.9") for study, number in _STORED)
+    node = "http://node/dicom-web/"
+    for stored, base, url in (
+        ((one, other), node, [f"{node}studies/1.1"]),
+        ((one, elsewhere), node, None),
+        ((), node, None),
+        ((one,), "", None),
+    ):
+        said = json.loads(encode(StoreResponse(stored, ()), DICOM_JSON, base))
+        assert said["00081190"] == ({"vr": "UR", "Value": url} if url else {"vr": "UR"})
 
 
 def test_four_clients_at_once_lose_nothing(service: Service) -> None:

@@ -76,12 +76,23 @@ def _attributes(response: StoreResponse, base: str) -> tuple[_Attribute, ...]:
         ("00081199", "ReferencedSOPSequence", [(*_reference(uids), _url(uids, base)) for uids in response.stored]),
         ("0008119A", "OtherFailuresSequence", [(_reason(one),) for one in others]),
     )
-    return tuple(_Attribute(tag, "SQ", keyword, tuple(items)) for tag, keyword, items in sequences if items)
+    found = tuple(_Attribute(tag, "SQ", keyword, tuple(items)) for tag, keyword, items in sequences if items)
+    return (_study_url(response, base), *found)
+
+
+def _study_url(response: StoreResponse, base: str) -> _Attribute:
+    """Where the study is to be had (PS3.18 table I.2-1, type 2); without a value where it is not one, too."""
+    studies = {uids.study_instance_uid for uids in response.stored}
+    return _retrieve_url(base, "studies", *studies) if len(studies) == 1 else _retrieve_url("")
 
 
 def _url(uids: Uids, base: str) -> _Attribute:
-    """Where the instance is to be had; without a value (type 2) where this process does not show what it stores."""
     parts = ("studies", uids.study_instance_uid, "series", uids.series_instance_uid, "instances", uids.sop_instance_uid)
+    return _retrieve_url(base, *parts)
+
+
+def _retrieve_url(base: str, *parts: str) -> _Attribute:
+    """Without a value (type 2) where this process does not show what it stores."""
     return _Attribute("00081190", "UR", "RetrieveURL", (base + "/".join(parts),) if base else ())
 
 
