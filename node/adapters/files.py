@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from node.adapters.forcing import Forcing, sync_folder
 from node.errors import NodeError, StorageFull, StoreUnavailable
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REFUSED_AT_MOST = 64 << 20  # bytes; a sender that announces any amount is not to have the disk called full
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 
@@ -34,26 +35,40 @@ class Kept:
     size: int
 
 
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
 class Files:
     """A folder tree of instances. Safe for many threads."""
 
-    def __init__(self, root: Path, low_watermark: int) -> None:
-        """`low_watermark`: bytes that must stay free; below it nothing more is accepted."""
-        self.root, self._low_watermark = root, low_watermark
+    def __init__(self, root: Path, low_watermark: int, free: Callable[[Path], int] = _free) -> None:
+        """`low_watermark`: bytes that must stay free; below it nothing more is accepted. `free`: of a folder's disk."""
+        self.root, self._low_watermark, self._free = root, low_watermark, free
+        self._refused = 0  # bytes of what was refused last, until as much is accepted
         self._forcing = Forcing(root)
         self._made = ""  # the hour whose folder is known to be there
         with _translated():
             root.mkdir(parents=True, exist_ok=True)
 
     def room(self) -> int:
-        """Bytes free above the low watermark; negative below it."""
-        with _translated():
-            return shutil.disk_usage(self.root).free - self._low_watermark
+        """Bytes free above the low watermark, less what was refused last; negative: what comes is refused.
+
+        Refusals keep the disk a little above the watermark, by less than an image: it would never count as full.
+        """
+        return self._above() - self._refused
 
     def demand_room(self, size: int) -> None:
         """Raises StorageFull when `size` more bytes would go below the low watermark."""
-        if self.room() < size:
+        if self._above() < size:
+            self._refused = min(size, _REFUSED_AT_MOST)
             raise StorageFull("less disk is free than storage.low_watermark: make room or lower it")
+        if size >= self._refused:
+            self._refused = 0
+
+    def _above(self) -> int:
+        with _translated():
+            return self._free(self.root) - self._low_watermark
 
     def writer(self, at: datetime) -> Writer:
         """A new file of the hour `at`, for a data set that comes in pieces."""

@@ -88,6 +88,28 @@ def test_below_the_watermark_room_is_demanded_in_vain(tmp_path: Path) -> None:
         files.demand_room(1)
 
 
+def test_a_disk_that_has_no_room_for_what_came_counts_as_full_until_it_has(tmp_path: Path) -> None:
+    """Refusals themselves keep it above the watermark, by less than an image."""
+    free = [1_300_000]
+    files = Files(tmp_path, 1_000_000, lambda _: free[0])
+    files.demand_room(200_000)
+    assert files.room() == 300_000
+    with pytest.raises(StorageFull):
+        files.demand_room(500_000)
+    assert files.room() < 0
+    free[0] = 1_600_000
+    assert files.room() >= 0
+    files.demand_room(500_000)
+    assert files.room() == 600_000
+
+
+def test_who_announces_more_than_any_disk_holds_does_not_have_this_one_counted_as_full(tmp_path: Path) -> None:
+    files = Files(tmp_path, 0, lambda _: 10**9)
+    with pytest.raises(StorageFull):
+        files.demand_room(10**15)
+    assert files.room() > 0
+
+
 def test_a_store_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnavailable, match=r"ENOTDIR|EEXIST"):
