@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,8 +18,11 @@ from pathlib import Path
 import pytest
 from orthanc_api_client import OrthancApiClient
 
-_START_S = 120.0
+_START_S = 240.0
 _STOP_S = 60.0
+_PORTS = 360  # of each process; all of them lie below /proc/sys/net/ipv4/ip_local_port_range
+_FIRST_PORT = 12_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 12)
+_numbers = itertools.count(secrets.randbelow(_PORTS))  # other runs on this machine begin elsewhere
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,20 @@ class Orthanc:
 
 
 def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
+    """A port of loopback that is bound later, or that nobody is to answer at.
+
+    Not one of those that the kernel gives to whoever asks for any: another test would have it by then. And the
+    processes of one run have ports of their own.
+    """
+    for _ in range(_PORTS):
+        port = _FIRST_PORT + next(_numbers) % _PORTS
+        with socket.socket() as chosen:
+            try:
+                chosen.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("no port is free")
 
 
 class OrthancProcess:
@@ -93,6 +109,7 @@ def orthanc(
         "DicomCheckCalledAet": False,
         "DicomAlwaysAllowStore": True,
         "DicomModalities": {name: [ae, "127.0.0.1", port] for name, (ae, port) in modalities.items()},
+        "DicomScuTimeout": 120,
         "HttpPort": http_port,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,

@@ -29,6 +29,8 @@ from node.errors import ModelUnavailable
 _RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
 _LOOPBACK = "127.0.0.1"
 _EXIT_S = 5  # a server that is asked to stop has this long before it is killed
+_PORTS = range(16_384, 32_768)  # below Linux's ip_local_port_range
+_TRIES = 50
 
 
 class EmbeddedTriton:
@@ -186,6 +188,9 @@ def _watch(pid: int) -> subprocess.Popen[bytes]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Not one of those that the kernel gives to whoever asks for any: the server binds it a moment later."""
+    for port in (*(_PORTS[secrets.randbelow(len(_PORTS))] for _ in range(_TRIES)), 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((_LOOPBACK, port))
+            return int(probe.getsockname()[1])
+    raise ModelUnavailable("no port of loopback is free for the embedded Triton server")
