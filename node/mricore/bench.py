@@ -12,6 +12,7 @@ several requests at once. Their ratio is what the way through Triton costs.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -238,7 +239,7 @@ class _Ways:
 def _segment(
     grpc: InferenceServerClient, size: int, headers: dict[str, str] | None
 ) -> Iterator[shared_memory.SharedMemory]:
-    segment = shared_memory.SharedMemory(f"mricore-bench-{uuid4().hex}", create=True, size=size)
+    segment = shared_memory.SharedMemory(f"mricore-bench-{os.getpid()}-{uuid4().hex}", create=True, size=size)
     try:
         grpc.register_system_shared_memory(segment.name, f"/{segment.name}", size, headers=headers)
         yield segment
