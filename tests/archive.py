@@ -6,8 +6,10 @@ is not installed: apt-get install orthanc orthanc-dicomweb
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,7 +38,7 @@ class Archive:
         self._process = OrthancProcess(folder)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, auth=(USER, PASSWORD), timeout=20)
+        self.http = httpx.Client(base_url=self.url, auth=(USER, PASSWORD), timeout=120)
 
     def start(self, **more: object) -> None:
         settings: dict[str, object] = {
@@ -64,8 +66,12 @@ class Archive:
         shutil.rmtree(self._process.folder / "storage")
 
     def store(self, datasets: list[Dataset]) -> None:
-        for ds in datasets:
-            self.http.post("/instances", content=to_bytes(ds)).raise_for_status()
+        """All at once: a series that comes piece by piece may be stable in between."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for number, ds in enumerate(datasets):
+                archive.writestr(f"{number}.dcm", to_bytes(ds))
+        self.http.post("/instances", content=packed.getvalue()).raise_for_status()
         wait(self._is_stable, "the series did not become stable")
 
     def _is_stable(self) -> bool:

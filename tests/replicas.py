@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -25,6 +25,8 @@ from node.core.status import SUCCESS
 from tests.bench import until
 from tests.command_line import settings_file
 from tests.processes import PATIENCE_S, line_with, python
+
+_One = TypeVar("_One")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Site:
 
 
 def heads(folder: Path, number: int) -> list[list[Path]]:
-    """Phantom heads as files, each a series of its own that the demonstration's rules take."""
+    """Phantom heads as files, each a series of its own that the demonstration's rules take; their middle last."""
     voxels = phantom.voxels()
     made = []
     for seed in range(number):
@@ -127,7 +129,12 @@ def heads(folder: Path, number: int) -> list[list[Path]]:
         made.append([mine / f"{one:04d}.dcm" for one in range(len(slices))])
         for path, ds in zip(made[-1], slices, strict=True):
             path.write_bytes(to_bytes(ds))
-    return made
+    return [middle_last(paths) for paths in made]
+
+
+def middle_last(slices: Sequence[_One]) -> list[_One]:
+    """So that a gap shows until the last is there: a series is not complete before, however slowly it comes."""
+    return [*slices[:2], *slices[-1:], *slices[2:-1]]
 
 
 def head_uids(number: int) -> list[str]:

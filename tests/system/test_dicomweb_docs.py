@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from node.scp.admission import Admission
 from tests.bench import until
 from tests.listening import Listening, listening
+from tests.processes import PATIENCE_S
 from tests.synthetic import Grid, mr_series, to_bytes
 from tests.whole_node import whole_node
 
@@ -39,7 +40,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (folder / "pacs").mkdir()
     with listening(folder / "pacs", admission=Admission("PACS2", True, [])) as pacs:
         destination = {"kind": "dicom", "ae_title": "PACS2", "host": "127.0.0.1", "port": pacs.port}
-        with whole_node(folder, destination=[{"name": "pacs", **destination}]) as node:
+        waits = {"quiet_seconds": 3600, "grid_seconds": 3600, "longest_seconds": 3600}  # so that it is not settled
+        with whole_node(folder, destination=[{"name": "pacs", **destination}], completion=waits) as node:
             yield Running(f"http://127.0.0.1:{node.http_port}", node.dicom_port, pacs)
 
 
@@ -53,17 +55,16 @@ def received(address: str) -> Dataset:
     step = Dataset()
     step.ScheduledProcedureStepID = "S7"
     series = mr_series(Grid(slices=3, rows=64, columns=64), change={"RequestAttributesSequence": [step]})
-    for ds in series:
-        answer = httpx.post(
-            f"{address}/dicom-web/studies", content=to_bytes(ds), headers={"Content-Type": "application/dicom"}
-        )
-        assert answer.status_code == 200
+    with httpx.Client(base_url=f"{address}/dicom-web", timeout=PATIENCE_S, trust_env=False) as client:
+        for ds in series:
+            sent = client.post("/studies", content=to_bytes(ds), headers={"Content-Type": "application/dicom"})
+            assert sent.status_code == 200
 
-    def all_found() -> bool:
-        found = httpx.get(f"{address}/dicom-web/instances")
-        return found.status_code == 200 and len(found.json()) == 3
+        def all_found() -> bool:
+            found = client.get("/instances")
+            return found.status_code == 200 and len(found.json()) == 3
 
-    until(all_found, "the series is found")
+        until(all_found, "the series is found")
     return series[0]
 
 
@@ -86,7 +87,7 @@ def test_an_example_over_dimse_does_what_it_shows(
         cwd=tmp_path,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     if example.startswith("find"):
@@ -112,7 +113,7 @@ def test_an_example_does_what_it_shows(address: str, received: Dataset, example:
         example = example.replace(name, value)
     done = subprocess.run(
         ["bash", "-c", example.replace("curl ", "curl -sS --fail-with-body ", 1)],
-        cwd=tmp_path, capture_output=True, check=False, timeout=60,
+        cwd=tmp_path, capture_output=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     if "DELETE" in example:
         assert b"is not settled" in done.stdout  # the series waits for more of it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,11 +23,11 @@ from node.config import Settings
 from node.core.results import verify_files
 from node.core.states import OPEN_JOBS, SeriesState
 from node.core.status import SUCCESS
+from tests.bench import until
 from tests.orthanc import Orthanc, free_port, orthanc
+from tests.processes import PATIENCE_S
 from tests.real import SERIES
 from tests.triton_fixture import REPOSITORY
-
-_RESULT_S = 180.0
 
 
 def test_a_series_goes_from_a_pacs_through_the_node_and_its_results_are_found_in_the_pacs(tmp_path: Path) -> None:
@@ -46,7 +45,7 @@ def test_a_series_goes_from_a_pacs_through_the_node_and_its_results_are_found_in
         subprocess.run(
             [storescu, "-aec", "ORTHANC", "127.0.0.1", str(pacs.dicom_port), "+sd", str(source)],
             check=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         (series,) = pacs.client.series.get_all_ids()
         pacs.client.post("/modalities/node/store", json=series)
@@ -126,18 +125,22 @@ def modality(pacs: Orthanc, series: str) -> str:
 
 def settled(node: Node, series_instance_uid: str) -> SeriesLine:
     """The series, once nothing is left to do for it."""
-    give_up = time.monotonic() + _RESULT_S
-    while time.monotonic() < give_up:
+
+    def end() -> SeriesLine | None:
         line = trace.line(node.database, series_instance_uid)
-        if line and line.state != SeriesState.WAITING and not any(job.state in OPEN_JOBS for job in line.jobs):
-            return line
-        time.sleep(0.1)
-    raise AssertionError("the series did not come to an end")
+        settled = line and line.state != SeriesState.WAITING and not any(job.state in OPEN_JOBS for job in line.jobs)
+        return line if settled else None
+
+    until(end, "the end of the series", PATIENCE_S)
+    found = end()
+    assert found
+    return found
 
 
 @contextmanager
 def running(folder: Path, pacs: Orthanc, port: int, **more: Mapping[str, object]) -> Iterator[Node]:
     """`more`: sections of node.toml, and keys to be added to them."""
+    asked = {"ae_title": pacs.ae_title, "host": "127.0.0.1", "port": pacs.dicom_port, "timeout_seconds": 120}
     sections: dict[str, Any] = {
         "node": {"data_dir": folder / "node", "stop_seconds": 5},
         "dicom": {"host": "127.0.0.1", "port": port},
@@ -145,7 +148,7 @@ def running(folder: Path, pacs: Orthanc, port: int, **more: Mapping[str, object]
         "storage": {"low_watermark": 0},
         "triton": {"models": REPOSITORY},
         "completion": {"quiet_seconds": 3, "grid_seconds": 1, "settle_seconds": 0.5},
-        "source": [{"name": "pacs", "ae_title": pacs.ae_title}],
+        "source": [{"name": "pacs", "ae_title": pacs.ae_title, "query": asked}],  # however slowly it sends
         "destination": [
             {
                 "name": "pacs",

@@ -25,21 +25,21 @@ from node.core.results import to_bytes
 from node.core.status import SUCCESS
 from tests.command_line import settings_file
 from tests.processes import PATIENCE_S, end, line_with, python
+from tests.replicas import middle_last
 
 SLICES = 32
 
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A phantom head, as files; the middle slices last: a gap shows until the end, however slow the machine is."""
+    """A phantom head, as files, its middle last."""
     folder = tmp_path_factory.mktemp("phantom")
     made = phantom.instances(phantom.voxels(), when=datetime(2026, 1, 5, 9, 30))  # noqa: DTZ001 # DICOM has no zone here
     paths = []
     for number, ds in enumerate(made, 1):
         paths.append(folder / f"{number:04d}.dcm")
         paths[-1].write_bytes(to_bytes(ds))
-    quarter = SLICES // 4
-    return [*paths[:quarter], *paths[-quarter:], *paths[quarter:-quarter]]
+    return middle_last(paths)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from node.core.status import SUCCESS
 from tests.bench import until
 from tests.command_line import mricore_node, settings_file
 from tests.processes import line_with, python
+from tests.replicas import middle_last
 from tests.triton_fixture import StartTriton
 from tests.two_contrasts import BRIGHT, NAME, RULE, model_folder
 
@@ -55,7 +56,7 @@ models = "{tmp_path / "models"}"
     config = settings_file(tmp_path, more)
     t1, flair = made(FINE, "t1", 1), made(COARSE, "flair", 2)
     paths = []
-    for number, ds in enumerate([*t1, *flair]):
+    for number, ds in enumerate([*middle_last(t1), *middle_last(flair)]):
         paths.append(tmp_path / f"{number}.dcm")
         paths[-1].write_bytes(to_bytes(ds))
     with python(["-m", "node", "serve", "--config", str(config)], log=tmp_path / "log") as process:
