@@ -27,9 +27,8 @@ _LONG = [
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LONG.index(item.path.stem) if item.path.stem in _LONG else len(_LONG))
-    if os.environ.get("MRICORE_SLOW_TESTS") == "1":
-        return
-    later = pytest.mark.skip(reason="slow: make test-slow runs it")
+    asked_for = os.environ.get("MRICORE_SLOW_TESTS") == "1"
+    late = pytest.mark.timeout(3600) if asked_for else pytest.mark.skip(reason="slow: make test-slow runs it")
     for item in items:
         if item.get_closest_marker("slow"):
-            item.add_marker(later)
+            item.add_marker(late)

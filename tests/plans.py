@@ -45,9 +45,9 @@ class Noted(list[Asked]):
     """Each statement of each thread once."""
 
     def plans(self, folder: Path) -> Iterator[tuple[Asked, Sequence[str]]]:
-        """How each is done by the databases in the folder, line by line."""
+        """How each is done by the databases in the folder, line by line; not what a thread of another test asked."""
         for one in self:
-            if _EXPLAINED.match(one.statement):
+            if _EXPLAINED.match(one.statement) and (folder / one.database).exists():
                 with closing(sqlite3.connect(folder / one.database)) as connection:
                     rows = connection.execute(f"EXPLAIN QUERY PLAN {one.statement}", one.values).fetchall()
                 yield one, [row[3] for row in rows]

@@ -16,7 +16,7 @@ import pytest
 
 from tests.orthanc import free_port
 
-_TIMEOUT_S = 120
+_PATIENCE_S = 240
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,16 @@ class Server:
             " -c fsync=off"  # it is killed here, its machine never: what it wrote is in the kernel's hands
         )
         log = str(self._folder / "log")
-        self._run("pg_ctl", "-D", str(self._folder / "cluster"), "-l", log, "-w", "-o", options, "start")
+        self._run("pg_ctl", *self._of_cluster, "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
         """At once, as after a power cut; its write-ahead log brings it back."""
         if (self._folder / "cluster" / "postmaster.pid").exists():
-            self._run("pg_ctl", "-D", str(self._folder / "cluster"), "-m", "immediate", "-w", "stop")
+            self._run("pg_ctl", *self._of_cluster, "-m", "immediate", "stop")
+
+    @property
+    def _of_cluster(self) -> list[str]:
+        return ["-D", str(self._folder / "cluster"), "-w", "-t", str(_PATIENCE_S - 10)]
 
     def restart(self) -> None:
         self.stop()
@@ -94,7 +98,7 @@ class _Run:
         subprocess.run(
             [str(self._programs / program), *arguments],
             check=True,
-            timeout=_TIMEOUT_S,
+            timeout=_PATIENCE_S,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

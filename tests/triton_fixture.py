@@ -13,6 +13,7 @@ import pytest
 
 from node.adapters.triton import EmbeddedTriton, Model, TritonClient, read_model
 from node.errors import BadConfiguration
+from tests.processes import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[1] / "triton_models"
 MODEL = "mri_core_head"
@@ -34,8 +35,10 @@ def model() -> Model:
 
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]:
-    with server_or_skip(REPOSITORY, tmp_path_factory.mktemp("triton"), [MODEL]) as server:
-        yield server
+    server = server_or_skip(REPOSITORY, tmp_path_factory.mktemp("triton"), [MODEL])
+    server.start(timeout_s=PATIENCE_S)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def start_triton(tmp_path: Path) -> Iterator[StartTriton]:
     def start(repository: Path = REPOSITORY, models: tuple[str, ...] = (MODEL,), port: int = 0) -> EmbeddedTriton:
         server = server_or_skip(repository, tmp_path / f"triton-{len(started)}", list(models), port)
         started.append(server)
-        server.start()
+        server.start(timeout_s=PATIENCE_S)
         return server
 
     yield start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ from node.adapters.queryscu import related_instances
 from node.pipeline.commitment import Commitments
 from node.scp.commitment import commitment
 from node.worker import Reporter
+from tests.bench import until
 from tests.listening import Listening, associate, listening, now
 from tests.orthanc import Orthanc, free_port, orthanc
+from tests.processes import PATIENCE_S
 from tests.synthetic import Grid, mr_series, to_bytes
-
-_ANSWER_S = 60.0
 
 
 def committing(folder: Path, port: int) -> tuple[Commitments, Reporter]:
     database = Database(f"sqlite:///{folder / 'node.db'}")
-    remote = RemoteAE("ORTHANC", "127.0.0.1", port, "MRICORE", 10)
+    remote = RemoteAE("ORTHANC", "127.0.0.1", port, "MRICORE", 120)
     commitments = Commitments(database, Files(folder / "instances", 0), now, {"ORTHANC": remote}, lambda: None)
     return commitments, Reporter(commitments, now)
 
@@ -45,7 +44,7 @@ def test_orthanc_hears_that_what_it_sent_is_committed_and_what_it_did_not_send_i
                 assert asked(pacs, kept)["Status"] == "Success"
                 answer = asked(pacs, [*kept, absent])
         finally:
-            reporter.stop(5)
+            reporter.stop(PATIENCE_S)
     assert answer["Status"] == "Failure"
     assert [one["SOPInstanceUID"] for one in answer["Success"]] == [str(ds.SOPInstanceUID) for ds in kept]
     assert [(one["SOPInstanceUID"], one["FailureReason"]) for one in answer["Failures"]] == [
@@ -68,20 +67,20 @@ def asked(pacs: Orthanc, datasets: list[Dataset]) -> dict[str, Any]:
     """Orthanc's own account of a transaction, once it has heard the report."""
     instances = [{"SOPClassUID": str(ds.SOPClassUID), "SOPInstanceUID": str(ds.SOPInstanceUID)} for ds in datasets]
     begun = pacs.client.post("/modalities/node/storage-commitment", json={"DicomInstances": instances}).json()
-    until = time.monotonic() + _ANSWER_S
-    while True:
-        answer: dict[str, Any] = pacs.client.get(begun["Path"]).json()
-        if answer["Status"] != "Pending":
-            return answer
-        assert time.monotonic() < until, "Orthanc heard no report"
-        time.sleep(0.1)
+
+    def answer() -> dict[str, Any]:
+        told: dict[str, Any] = pacs.client.get(begun["Path"]).json()
+        return told
+
+    until(lambda: answer()["Status"] != "Pending", "a report that Orthanc heard", PATIENCE_S)
+    return answer()
 
 
 def test_orthanc_says_how_many_instances_it_has_of_a_series(tmp_path: Path) -> None:
     series = mr_series(Grid(slices=5))
     study, uid = str(series[0].StudyInstanceUID), str(series[0].SeriesInstanceUID)
     with orthanc(tmp_path / "orthanc", {"node": ("MRICORE", 1)}) as pacs:
-        remote = RemoteAE("ORTHANC", "127.0.0.1", pacs.dicom_port, "MRICORE", 10)
+        remote = RemoteAE("ORTHANC", "127.0.0.1", pacs.dicom_port, "MRICORE", 120)
         assert related_instances(remote, study, uid) is None
         upload(pacs, series[:3])
         assert related_instances(remote, study, uid) == 3

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import pytest
 from pydicom._uid_dict import UID_dictionary
-from pynetdicom import AE, build_context
+from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from node import __version__
+from tests.processes import PATIENCE_S
 from tests.whole_node import whole_node
 
 _STATEMENT = (Path(__file__).parents[2] / "docs" / "conformance-statement.md").read_text(encoding="utf-8")
@@ -41,6 +45,29 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield node.dicom_port
 
 
+@contextmanager
+def associated(port: int, contexts: Sequence[PresentationContext], roles: Sequence[Any] = ()) -> Iterator[Association]:
+    """An association with the node, established or not; its end."""
+    ae = AE(ae_title="TESTER")
+    ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = PATIENCE_S
+    opened: list[socket] = []
+    association = ae.associate(
+        "127.0.0.1",
+        port,
+        list(contexts),
+        ae_title="MRICORE",
+        ext_neg=list(roles) or None,
+        evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: opened.append(event.assoc.dul.socket.socket))],
+    )
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+        for connection in opened:  # pynetdicom's SCU leaves it open when the other side went first
+            connection.close()
+
+
 def accepted(
     port: int, wanted: Iterable[tuple[str, Sequence[str]]], roles: Sequence[Any] = ()
 ) -> list[PresentationContext]:
@@ -48,14 +75,8 @@ def accepted(
     contexts = [build_context(uid, list(syntaxes)) for uid, syntaxes in wanted]
     found: list[PresentationContext] = []
     for begin in range(0, len(contexts), _MOST):
-        association = AE(ae_title="TESTER").associate(
-            "127.0.0.1", port, contexts[begin : begin + _MOST], ae_title="MRICORE", ext_neg=list(roles) or None
-        )
-        if association.is_established:
-            found += association.accepted_contexts
-            association.release()
-        else:
-            association.abort()
+        with associated(port, contexts[begin : begin + _MOST], roles) as association:
+            found += association.accepted_contexts if association.is_established else ()
     return found
 
 
@@ -101,9 +122,8 @@ def test_roles_are_accepted_for_storage_and_not_for_queries(port: int) -> None:
 
 
 def test_what_the_statement_says_of_the_implementation_is_what_a_peer_is_told(port: int) -> None:
-    association = AE(ae_title="TESTER").associate("127.0.0.1", port, [build_context(SERVICES[0])], ae_title="MRICORE")
-    told = association.acceptor
-    association.release()
+    with associated(port, [build_context(SERVICES[0])]) as association:
+        told = association.acceptor
     assert f"| implementation class UID | {told.implementation_class_uid} |" in _STATEMENT
     assert told.implementation_version_name == f"MRICORE_{__version__.replace('.', '_')}"
     assert f"{told.maximum_length} octets" in _STATEMENT

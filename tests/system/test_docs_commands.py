@@ -20,9 +20,10 @@ import pytest
 from node.cli import entry
 from tests.docs_pages import PAGES, ROOT, Fence, elsewhere, fences
 from tests.orthanc import free_port
+from tests.processes import PATIENCE_S
 
 _BIN = Path(sys.executable).parent
-_LONGEST = 400.0 if os.environ.get("MRICORE_SLOW_TESTS") else 90.0
+_LONGEST = 600.0 if os.environ.get("MRICORE_SLOW_TESTS") else PATIENCE_S
 _MINUTES = ("howto-fine-tuned-head.md",)  # what takes longer is asked for
 _HERE = [
     pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.name in _MINUTES else ())
@@ -118,7 +119,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         for one in reader.running:
             one.terminate()
         for one in reader.running:
-            one.wait(30)
+            one.wait(PATIENCE_S)
 
 
 def test_the_tutorial_leads_from_nothing_to_an_overlay(reader: Reader) -> None:

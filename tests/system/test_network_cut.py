@@ -99,7 +99,7 @@ def test_a_pacs_that_is_cut_off_in_mid_association_gets_what_it_did_not_answer(
         python(["-m", "tests.system.far_pacs", cable.there, str(stored)], log=log, before=cable.on_the_other) as pacs,
     ):
         port = int(line_with(pacs, "listens", log).split()[-1])
-        at.destinations["pacs"] = DicomPeer("pacs", Peer("PACS", cable.there, port, "MRICORE", timeout_seconds=3))
+        at.destinations["pacs"] = DicomPeer("pacs", Peer("PACS", cable.there, port, "MRICORE", timeout_seconds=8))
         number = at.job("pacs")
         attempt = threading.Thread(target=lambda: at.attempt(number))
         attempt.start()

@@ -148,7 +148,8 @@ def test_nothing_of_the_patient_is_in_what_the_node_says_of_itself(
                 return {one["state"] for one in client.get("/api/v1/jobs").json()["jobs"]}
 
             until(lambda: {"not_processable", "scheduled"} <= states(), "jobs that end, and one that waits")
-            until(lambda: any(one.name == "send" for one in traces.spans), "a delivery in a trace")
+            first = Whose(str(sent[0].SeriesInstanceUID)).trace_id
+            until(lambda: ("send", first) in spans_of(traces), "a delivery in the trace of the first series")
             until(lambda: {"held", "rule"} <= {str(one["kind"]) for one in hook.got}, "notices of both kinds")
             until(lambda: len(client.get("/api/v1/jobs").json()["jobs"]) >= 3, "the faulty one")
             for path in ("/metrics", "/readyz", "/api/v1/jobs", "/api/v1/jobs/1", "/api/v1/jobs/999", "/api/v1/notices",
@@ -165,12 +166,15 @@ def test_nothing_of_the_patient_is_in_what_the_node_says_of_itself(
     said["notices"] = json.dumps(hook.got, ensure_ascii=False) + b"".join(hook.bodies).decode("utf-8", "replace")
     assert "job_id=" in said["log"]
     assert "series complete" in said["log"]
-    traced = {int.from_bytes(one.trace_id, "big") for one in traces.spans}
-    assert Whose(str(sent[0].SeriesInstanceUID)).trace_id in traced
     found = [(where, value) for where, text in said.items() for value in LOOKED_FOR if is_in(value, text)]
     assert found == []
     people = mricore_node("trace", WHO["AccessionNumber"], "--config", config).out
     assert all(is_in(WHO[name], people) for name in ("PatientID", "AccessionNumber"))  # who asks for a patient sees one
+
+
+def spans_of(traces: Collector) -> set[tuple[str, int]]:
+    """The name of each span, and its trace."""
+    return {(one.name, int.from_bytes(one.trace_id, "big")) for one in traces.spans}
 
 
 def is_in(value: str, text: str) -> bool:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 import psutil
 import pytest
@@ -37,15 +37,15 @@ def site(tmp_path: Path, triton: EmbeddedTriton, database: Server) -> Site:
 
 def insist(replicas: Sequence[Replica], paths: Sequence[Path]) -> int:
     """Send what was not acknowledged again, to one after the other, as a modality does; how often it had to."""
-    left, tries = [(path, read_file_head(path)) for path in paths], 0
+    left, tries, give_up = [(path, read_file_head(path)) for path in paths], 0, monotonic() + PATIENCE_S
     while left:
-        peer = Peer("MRICORE", "127.0.0.1", replicas[tries % len(replicas)].dicom_port, "SCANNER", 10)
+        peer = Peer("MRICORE", "127.0.0.1", replicas[tries % len(replicas)].dicom_port, "SCANNER", 30)
         tries += 1
         with suppress(NodeError):
             for one in send(peer, [*left]):
                 if one.status == SUCCESS:
                     left = [entry for entry in left if entry[0] != one.path]
-        assert tries < 100
+        assert monotonic() < give_up, f"not acknowledged: {len(left)} of {len(paths)}"
         if left:
             sleep(0.5)
     return tries - 1
@@ -53,14 +53,15 @@ def insist(replicas: Sequence[Replica], paths: Sequence[Path]) -> int:
 
 def owner(site: Site) -> str:
     """Who works on a job whose model is being asked; waited for."""
+    seen: list[str] = []
 
-    def working() -> str | None:
+    def working() -> bool:
         with site.database() as opened, opened.reading() as connection:
-            found: str | None = connection.scalar(select(job.c.owner).where(job.c.state == "in_progress"))
-            return found
+            seen.extend(connection.scalars(select(job.c.owner).where(job.c.state == "in_progress")))
+        return bool(seen)
 
     until(working, "a job in progress", PATIENCE_S)
-    return working() or ""
+    return seen[0]
 
 
 def demand_once(site: Site, series: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.listening import listening
+from tests.processes import PATIENCE_S
 from tests.synthetic import Grid, mr_series, write
 
 PROFILES = ("--profile-bcp195", "--profile-bcp195-nd", "--profile-bcp195-ex")
@@ -21,7 +22,7 @@ def dcmtk(program: str, *words: str) -> int:
     if not shutil.which(program):
         pytest.skip("needs the Debian package dcmtk")
     done = subprocess.run(
-        [program, "-to", "10", "-ta", "10", "-td", "10", *words], capture_output=True, timeout=60, check=False
+        [program, "-to", "60", "-ta", "60", "-td", "60", *words], capture_output=True, timeout=PATIENCE_S, check=False
     )
     return done.returncode
 
