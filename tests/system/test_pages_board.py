@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from node.adapters.database import pauses
 from node.adapters.decoding import Decoder
@@ -127,9 +127,10 @@ def test_the_picture_is_gone_through_by_keyboard_and_by_mouse(node: Shown, visit
             page.get_by_label("Segmentation").uncheck()
         page.get_by_role("button", name="Brain").click()
         expect(slider).to_be_focused()
+        there = int(slider.input_value())
         image.hover()
         page.mouse.wheel(0, 100)
-        expect(image).to_have_attribute("alt", f"Slice {int(slider.input_value())} of 16")
+        expect(image).to_have_attribute("alt", f"Slice {there + 1} of 16")
         visit.demand_quiet()
 
 
@@ -219,12 +220,31 @@ def test_results_are_sent_elsewhere_a_job_is_canceled_with_a_reason_and_tried_ag
         expect(page.get_by_text("Canceled.")).to_be_visible()
         page.wait_for_load_state()
         expect(page.locator("header .lead")).to_contain_text("not wanted")
+        page.clock.install()  # of the page that is made anew
         page.get_by_role("button", name="Retry").click()
         expect(page.get_by_text("It is tried again.")).to_be_visible()
         expect(page.locator("header .badge")).to_have_text("Scheduled")
+        held = list[Route]()
+
+        def hold_the_first(route: Route) -> None:
+            if held:
+                route.continue_()
+            held.append(route)
+
+        page.route(f"**/api/v1/jobs/{node.jobs[1]}", hold_the_first)
+        page.clock.fast_forward(5000)
+        visit.until(lambda: held, "the page asks whether the job got on")
         answer = page.request.post(f"{visitor.base}/api/v1/jobs/{node.jobs[1]}/cancel", data={"reason": "elsewhere"})
         assert answer.ok, answer.text()
-        expect(page.locator("header .badge")).to_have_text("Canceled", timeout=60_000)  # nobody loaded the page again
+        page.get_by_role("button", name="Cancel…").click()
+        asked.get_by_label("Reason").fill("not sure")
+        with page.expect_response(f"**/api/v1/jobs/{node.jobs[1]}"):
+            held[0].continue_()
+        page.wait_for_timeout(300)  # what is being typed is not taken away
+        expect(asked.get_by_label("Reason")).to_have_value("not sure")
+        page.keyboard.press("Escape")
+        page.clock.fast_forward(5000)
+        expect(page.locator("header .badge")).to_have_text("Canceled")  # nobody loaded the page again
         visit.demand_quiet()
 
 

@@ -5,11 +5,13 @@
 (() => {
   const watched = document.querySelector("[data-watch]");
   if (!watched) return;
+  const busy = () => document.hidden || document.querySelector("dialog[open]");
   setInterval(async () => {
-    if (document.hidden || document.querySelector("dialog[open]")) return;
+    if (busy()) return;
     const answer = await fetch(watched.dataset.watch, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer?.ok) return;
     const job = await answer.json();
+    if (busy()) return; // somebody began to write meanwhile
     if (`${job.state} ${job.stage ?? ""}`.trim() !== watched.dataset.stands) location.reload();
   }, 4000);
 })();
