@@ -147,13 +147,6 @@ def test_earlier_results_of_the_patient_lead_to_their_jobs(node: Shown, visitor:
         visit.demand_quiet()
 
 
-def test_a_job_is_read_at_four_times_its_size_without_scrolling_sideways(node: Shown, visitor: Visitor) -> None:
-    with visitor.window(width=1280 // 4) as visit:  # WCAG 1.4.10
-        for address in (f"/admin/jobs/{node.jobs[-1]}", "/admin/board"):
-            visit.open(address)
-            visit.demand_fits()
-
-
 def test_a_job_leads_to_its_series_its_study_its_destinations_and_its_rule(node: Shown, visitor: Visitor) -> None:
     with visitor.window() as visit:
         page = visit.open(f"/admin/jobs/{node.jobs[-1]}")
