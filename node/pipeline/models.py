@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -60,11 +60,13 @@ class Models:
         with self._lock:
             return dict(self._faults)
 
-    def ask_canaries(self, now: datetime | None = None) -> dict[str, str]:
-        """Infer the known input with each model and compare; returns `faults`. `now` is kept as the time of it."""
-        for name, model in self._models.items():
+    def ask_canaries(self, now: datetime | None = None, names: Collection[str] | None = None) -> dict[str, str]:
+        """Infer the known input with each model, or those named, and compare; returns `faults`.
+
+        `now` is kept as the time of it."""
+        for name in self._models if names is None else names:
             try:
-                self._client.canary(model)
+                self._client.canary(self._models[name])
             except NodeError as fault:
                 if self.faults().get(name) != str(fault):  # asked every second until it passes, and told once
                     _log.warning("canary failed", model=name, reason=str(fault))

@@ -21,13 +21,18 @@ class ModelKeeper(Loop):
         super().__init__("model keeper", clock)
         self._models, self._revive = models, revive
         self._asked: datetime | None = None
+        self._known: frozenset[str] = frozenset()  # the models that had a fault when canaries were asked last
 
     def _step(self) -> float:
         self._revive()
         self._models.look_for_calibrations()
         now = self._clock()
+        faulty = frozenset(self._models.faults())
         due = self._asked is None or (now - self._asked).total_seconds() >= _CANARY_EVERY_S
-        if due or self._models.faults():
+        if due or faulty - self._known:  # a server that came back may be another one, for every model
             self._asked = now
-            self._models.ask_canaries(now)
+            faulty = frozenset(self._models.ask_canaries(now))
+        elif faulty:
+            faulty = frozenset(self._models.ask_canaries(now, faulty))
+        self._known = faulty
         return LONGEST_SLEEP_S
