@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
@@ -178,7 +178,7 @@ def test_dcmtk_s_storescp_is_killed_between_two_objects_and_comes_back(at: Site,
         attempt = threading.Thread(target=lambda: at.attempt(number))
         attempt.start()
         until(answered.exists, "the first answer")
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with what it does, which holds the connection
         attempt.join(120)
     states = [state for _, state, _, _ in at.answers(number)]
     assert states == ["delivered", "waiting"]
@@ -205,7 +205,8 @@ def storescp(program: str, port: int, folder: Path, *more: str) -> Iterator[subp
         until(listens, "storescp")
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # with what it started, which holds its port
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
 
 
