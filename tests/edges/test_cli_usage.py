@@ -59,6 +59,14 @@ def test_demo_says_that_its_outcome_cannot_be_written_before_it_begins(tmp_path:
     assert not (tmp_path / "data").exists()
 
 
+def test_demo_of_a_folder_without_files_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = mricore_node("demo", "--once", "--data-dir", tmp_path / "data", tmp_path / "empty")
+    assert ran.status == 2, ran
+    assert f"{tmp_path / 'empty'}: holds no file to send" in ran.err
+    assert not (tmp_path / "data").exists()
+
+
 def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
     """A file where a folder is wanted, of a command that looks for no such thing."""
     (tmp_path / "file").write_text("")

@@ -46,10 +46,13 @@ def demo(paths: tuple[Path, ...], once: bool, json_file: Path | None, data_dir: 
 
     if json_file and not json_file.parent.is_dir():
         raise Usage(f"--json {json_file}: there is no folder {json_file.parent}. Make it first")
+    named = find(paths) if paths else None
+    if named and not (named.files or named.refused):
+        raise Usage(f"{', '.join(map(str, paths))}: holds no file to send")
     console = Console(stderr=True, highlight=False)
     folder = data_dir or _fresh(Path("var/demo"))
     run = Run(folder, console)
-    found = find(paths) if paths else Found(run.phantom(), ())
+    found = named or Found(run.phantom(), ())
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell has what it starts in the background ignore the latter
         signal.signal(number, signal.default_int_handler)
     try:
