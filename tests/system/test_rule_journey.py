@@ -97,10 +97,13 @@ def test_a_held_series_becomes_a_rule_a_publication_a_job_and_an_overlay(
         page.get_by_role("dialog").get_by_role("button").first.click()
         overlay = page.get_by_role("link", name="Overlay").first
         expect(overlay).to_be_visible()
-        page.goto(visit.base + str(overlay.get_attribute("href")))
-        picture = page.locator("img").first
-        expect(picture).to_be_visible()
-        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        address = visit.base + str(overlay.get_attribute("href"))
+
+        def drawn() -> bool:
+            page.goto(address)  # anew: the link may be there before the pictures can be
+            return bool(page.locator("img").first.evaluate("image => image.complete && image.naturalWidth > 0"))
+
+        until(drawn, "the overlay")
         # The overlay is there before the last result is where it goes; a file has another name until it is whole.
         share = tmp_path / "share"
         until(lambda: sorted(path.name[:3] for path in share.rglob("*")) == ["seg", "sr-"], "both results")
