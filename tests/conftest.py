@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.triton_fixture", "tests.receiving", "tests.archive", "tests.bench", "tests.browser"]
 
-# An example that takes long is no fault: the machine may be busy.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# An example that takes long is no fault: the machine may be busy. What decides whether a change lands (.ci/run) says
+# the same of the same tree each time; everywhere else new examples are looked for.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("patient")
 
 
