@@ -289,7 +289,8 @@ def openapi() -> dict[str, Any]:
         node = Node(settings)
         node.start()
         try:
-            described: dict[str, Any] = httpx.get(f"http://127.0.0.1:{node.http_port}/api/openapi.json").json()
+            address = f"http://127.0.0.1:{node.http_port}/api/openapi.json"
+            described: dict[str, Any] = httpx.get(address, timeout=120, trust_env=False).json()
         finally:
             node.stop()
     return described
