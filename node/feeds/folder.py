@@ -29,7 +29,7 @@ from node.pipeline.reception import Answer, Reception
 _log = structlog.get_logger(__name__)
 
 RECEIVED, REFUSED = ".received", ".refused"  # beside the file; names with a dot in front are never looked at
-
+_OF_THE_DISK = "lost+found"  # root's alone, at the top of a file system
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart")
 _CHUNK = 1 << 20
 _LONGEST_NAME = 200  # bytes, with room for what is put behind it
@@ -107,7 +107,7 @@ class WatchedFolder:
         with self._opened() as root:
             walk = os.fwalk(".", dir_fd=root, follow_symlinks=False, onerror=self._pass_over)
             for _, folders, names, descriptor in walk:
-                folders[:] = sorted(one for one in folders if not one.startswith("."))
+                folders[:] = sorted(one for one in folders if not one.startswith(".") and one != _OF_THE_DISK)
                 for name in sorted(names):
                     try:
                         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)

@@ -213,6 +213,20 @@ def test_what_cannot_be_looked_at_keeps_nothing_else_back(
     assert (inbox / "open" / ".received" / "open.dcm").is_file()
 
 
+def test_what_the_file_system_keeps_in_its_own_folder_is_not_looked_at(
+    inbox: Path, reception: Desk, time: Time
+) -> None:
+    """Root's alone, where a disk of its own is watched: it would be a fault for ever."""
+    (inbox / "lost+found").mkdir()
+    (inbox / "lost+found" / "#12.dcm").write_bytes(to_bytes(image("found again")))
+    watched = watcher(inbox, reception, time)
+    for _ in range(2):
+        look(watched)
+        time.pass_by(5)
+    assert reception.dispositions() == []
+    assert (inbox / "lost+found" / "#12.dcm").is_file()
+
+
 def test_a_killed_node_receives_the_rest_after_its_restart_and_nothing_twice(
     inbox: Path, reception: Desk, time: Time
 ) -> None:
