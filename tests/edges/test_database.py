@@ -48,6 +48,17 @@ def test_a_database_that_root_makes_belongs_to_whom_its_folder_belongs(tmp_path:
     assert set(owners.values()) == {(65534, 65534)}
 
 
+def test_root_gives_no_file_away_that_a_link_in_the_place_of_the_database_names(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes files for others")
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere.db"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    (folder / "node.db").symlink_to(elsewhere)
+    opened(folder).close()
+    assert elsewhere.stat().st_uid == 0
+
+
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     opened(tmp_path).close()
     opened(tmp_path).close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -153,8 +153,12 @@ def _make_room(name: str) -> None:
     if os.geteuid() != 0 or name == ":memory:" or name.startswith("file:") or file.exists():
         return
     if (folder := file.parent.stat()).st_uid != 0:
-        file.touch(0o644)
-        os.chown(file, folder.st_uid, folder.st_gid)
+        with suppress(OSError):  # what cannot be made SQLite tells of
+            made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)  # never behind a link
+            try:
+                os.fchown(made, folder.st_uid, folder.st_gid)
+            finally:
+                os.close(made)
 
 
 def _durable_wal(connection: object, _entry: ConnectionPoolEntry) -> None:

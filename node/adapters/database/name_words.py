@@ -13,5 +13,6 @@ def forget_old(connection: Connection, study_instance_uid: str) -> None:
     mine = name_word.c.study_instance_uid == study_instance_uid
     names = select(series.c.patient_name).where(series.c.study_instance_uid == study_instance_uid).distinct()
     now = {word for name in connection.scalars(names) for word in words(name)}
-    for word in set(connection.scalars(select(name_word.c.word).where(mine))) - now:
+    # In one order: two series of a study may be settled at once, and each would wait for the other.
+    for word in sorted(set(connection.scalars(select(name_word.c.word).where(mine))) - now):
         connection.execute(delete(name_word).where(mine, name_word.c.word == word))

@@ -217,9 +217,9 @@ def settle(database: Database, seen: WaitingSeries, verdict: Verdict, now: datet
         for new in verdict.jobs:
             _create(connection, seen, new, now)
         _supersede_open(connection, seen, now)
-        if seen.version > 1:
-            name_words.forget_old(connection, seen.study_instance_uid)
         reopen_carriers(connection, uid, len(seen.instances), now)
+        if seen.version > 1:  # last: reception waits for these rows, and may hold those that were wanted before
+            name_words.forget_old(connection, seen.study_instance_uid)
     return True
 
 
