@@ -29,6 +29,7 @@ class Overlay:
     segmentation_series: str = ""
     segmentation: str = ""
     images: tuple[str, ...] = ()  # some SOPInstanceUIDs from the middle of the series, in its order
+    is_missing: bool = False  # a segmentation was made, but is not to be had: not in the index yet, or removed
 
 
 def overlay(database: Database, archive: Archive, job_id: int) -> Overlay:
@@ -37,7 +38,8 @@ def overlay(database: Database, archive: Archive, job_id: int) -> Overlay:
     study = study_of(database, job.series_instance_uid) if job else None
     if job is None or study is None:
         raise NoSuch(f"there is no job {job_id}: see `mricore-node jobs list`")
-    found = next((one for one in rows.results(database, job_id) if one.kind == "SEG"), None)
+    made = next((one for one in rows.results(database, job_id) if one.kind == "SEG"), None)
+    found = made if made and archive.find(study, [made.sop_instance_uid]) else None
     images = [one.sop_instance_uid for one in archive.held(Place(study, job.series_instance_uid))]
     return Overlay(
         job_id=job_id,
@@ -49,6 +51,7 @@ def overlay(database: Database, archive: Archive, job_id: int) -> Overlay:
         segmentation_series=found.series_instance_uid if found else "",
         segmentation=found.sop_instance_uid if found else "",
         images=_middle(images),
+        is_missing=bool(made and not found),
     )
 
 

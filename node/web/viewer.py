@@ -165,6 +165,8 @@ def _page(overlay: Overlay) -> str:
     )
     said = escape(f"{overlay.state.replace('_', ' ')}: {overlay.reason}".rstrip(": "))
     missing = "" if overlay.images else "<p>There are no images of it here any more, or none yet.</p>"
+    if overlay.is_missing:
+        missing += "<p>Its segmentation is not in these pictures: it was removed, or is not in the index yet.</p>"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><title>{title}</title>

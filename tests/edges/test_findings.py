@@ -17,6 +17,7 @@ from node.adapters.database.index import Index
 from node.adapters.imaging import Imaging
 from node.core.access import LOCAL, Actor
 from node.pipeline.archive import Archive, Indexing
+from node.pipeline.overlay import overlay
 from node.web import Web, api_routes
 from node.web.access import Access, Visit
 from node.web.access.demand import VISIT
@@ -97,6 +98,18 @@ def test_the_picture_begins_with_the_slice_that_shows_most_of_a_segment(bench: B
         assert client.get(f"/{number}/slices/11").status_code == 404
         assert client.get("/99/picture").status_code == 404
         assert client.get(f"/{10**30}/picture").status_code == 404
+
+
+def test_a_segmentation_is_named_to_viewers_once_it_can_be_shown(bench: Bench) -> None:
+    number = finished(bench, mr_series(Grid(slices=10)))
+    with archive_of(bench) as (archive, indexing):
+        early = overlay(bench.store.database, archive, number)
+        assert (early.segmentation, early.segmentation_series, early.is_missing) == ("", "", True)
+        while indexing.step():
+            pass
+        found = overlay(bench.store.database, archive, number)
+        assert archive.find(found.study, [found.segmentation])
+        assert not found.is_missing
 
 
 def test_figures_are_kept_beside_the_volume(bench: Bench) -> None:

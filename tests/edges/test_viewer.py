@@ -202,6 +202,14 @@ def test_a_job_whose_images_are_gone_says_so_rather_than_open_an_empty_viewer(cl
     assert "no images of it here any more" in answer.text
 
 
+def test_a_job_whose_segmentation_is_not_to_be_had_shows_its_images_and_says_so(client: Open, installed: Path) -> None:
+    missing = replace(OVERLAY, segmentation="", segmentation_series="", is_missing=True)
+    answer = client(installed, missing).get("/view/jobs/7")
+    assert answer.status_code == 200
+    assert 'instances/1.5/rendered?viewport=384%2C384"' in answer.text
+    assert "it was removed, or is not in the index yet" in answer.text
+
+
 def test_a_job_whose_result_was_replaced_leads_to_pictures_of_it_and_says_so(client: Open, installed: Path) -> None:
     replaced = replace(OVERLAY, state="superseded", reason="replaced by the result of job 9")
     answer = client(installed, replaced).get("/view/jobs/7")

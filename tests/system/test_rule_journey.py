@@ -23,6 +23,7 @@ from tests.replicas import middle_last
 
 KNEES = "name: knees\nwhen: {BodyPartExamined: KNEE}\non_unknown: no-match\nthen: [{infer: mri_core_head}]\n"
 SCANNER = "SCANNER"
+_IS_DRAWN = "image => image.decode().then(() => image.naturalWidth > 0)"
 WHEN = datetime(2026, 1, 5, 9, 30)  # noqa: DTZ001 # DICOM has no zone here
 
 
@@ -100,8 +101,10 @@ def test_a_held_series_becomes_a_rule_a_publication_a_job_and_an_overlay(
         address = visit.base + str(overlay.get_attribute("href"))
 
         def drawn() -> bool:
-            page.goto(address)  # anew: the link may be there before the pictures can be
-            return bool(page.locator("img").first.evaluate("image => image.complete && image.naturalWidth > 0"))
+            page.goto(address)  # anew: the link may be there before the segmentation is in the index
+            pictures = page.locator("img[src*='overlay=']")
+            # What the page shows can be drawn: it decodes, or this fails.
+            return pictures.count() > 0 and bool(pictures.first.evaluate(_IS_DRAWN))
 
         until(drawn, "the overlay")
         # The overlay is there before the last result is where it goes; a file has another name until it is whole.

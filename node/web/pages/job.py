@@ -91,7 +91,7 @@ def _shown(pages: Pages, about: Findings, job_id: int, actor: Actor) -> dict[str
         "steps": [step for step in timeline(line) if step.job_id in (None, job_id)],
         "whose": whose,
         "picture": picture,
-        "made_of": next((one.sha256[:12] for one in objects if one.kind in ("SEG", "LABELMAP")), ""),
+        "made_of": _made_of(objects),
         "structures": _structures(pages, job.segments, picture, traces),
         "compared": max((len(one.values) for one in traces), default=0) > 1,
         "provenance": findings.provenance(about.database, about.cards(), job_id),
@@ -99,6 +99,11 @@ def _shown(pages: Pages, about: Findings, job_id: int, actor: Actor) -> dict[str
         "next_states": JOB_STEPS[JobState(job.state)],
         "destinations": about.destinations(),
     }
+
+
+def _made_of(objects: Sequence[findings.Object]) -> str:
+    """What is drawn on its slices, which a browser keeps by this; "" while it is not in the index: they are plain."""
+    return next((one.sha256[:12] for one in objects if one.here and one.kind in ("SEG", "LABELMAP")), "")
 
 
 def _structures(
