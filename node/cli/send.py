@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,8 @@ def send(
         raise Usage(f"--to {to}: write AE@HOST:PORT, e.g. MRICORE@127.0.0.1:11112")
     if not _AE_TITLE.fullmatch(calling_ae):
         raise Usage(f"--from {calling_ae}: an AE title has 1 to 16 characters of ASCII, no backslash")
+    if math.isnan(timeout):
+        raise Usage("--timeout nan: is no number of seconds")
     if tls_key and not tls_certificate:
         raise Usage("--tls-key: is of a certificate. Give --tls-certificate, too")
     context = None

@@ -87,6 +87,13 @@ def test_a_calling_ae_title_that_is_none_is_refused(tmp_path: Path, calling: str
     assert "--from" in ran.err
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1"])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, seconds: str) -> None:
+    ran = mricore_node("send", tmp_path, "--to", "MRICORE@127.0.0.1:104", "--timeout", seconds)
+    assert ran.status == 2, ran
+    assert "--timeout" in ran.err
+
+
 def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
     ran = mricore_node("send", tmp_path, "--to", "MRICORE@127.0.0.1:104", "--tls-ca", tmp_path / "none.pem")
     assert ran.status == 2, ran
