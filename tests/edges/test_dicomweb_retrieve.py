@@ -115,6 +115,24 @@ def test_no_bucket_is_waited_for_while_others_are_to_be_answered(served: ServedA
     assert asked_in <= {"AnyIO worker thread"}
 
 
+@pytest.mark.parametrize("level", ["series", "instance"])
+def test_what_is_removed_at_the_moment_it_is_asked_for_is_not_there(served: ServedArchive, level: str) -> None:
+    (ds,) = mr_series(Grid(slices=1), name=f"going, {level}")
+    served.keep(ds)
+    asked = list[str]()
+
+    def going(store: str, name: str) -> Path:
+        asked.append(name)
+        return served.archive.path_of(store, name if len(asked) == 1 else f"{name}.gone")
+
+    with serving(dicomweb_routes(None, 0, replace(served.archive, path_of=going))) as port:
+        address = f"http://127.0.0.1:{port}/dicom-web/{path_of(ds, level)}"
+        kind = "application/dicom" if level == "instance" else 'multipart/related; type="application/dicom"'
+        accept = {"Accept": f"{kind}; transfer-syntax=*"}
+        assert httpx.get(address, headers=accept, timeout=60, trust_env=False).status_code == 404
+    assert len(asked) == 2
+
+
 def test_a_range_of_a_file_is_given(served: ServedArchive, series: list[Dataset]) -> None:
     whole = served.get(path_of(series[0]), "application/dicom").content
     answer = served.get(path_of(series[0]), "application/dicom", Range="bytes=100-199")

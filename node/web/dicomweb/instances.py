@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -70,10 +71,7 @@ def _is_made(wish: Wish, found: Sequence[Held]) -> bool:
 
 def _single(archive: Archive, request: Request, held: Held, wish: Wish) -> Response:
     with ExitStack() as opening:
-        try:
-            file, size, syntax = opening.enter_context(_opened(archive, held, wish))
-        except FileNotFoundError as gone:  # it was removed at this moment
-            raise not_there() from gone
+        file, size, syntax = opening.enter_context(_opened(archive, held, wish))
         first, length = _span(request.headers.get("range", ""), size)
         opened = opening.pop_all()
     headers = {"Accept-Ranges": "bytes", "ETag": f'"{held.sha256[:32]}-{syntax}"', "Content-Length": str(length)}
@@ -119,8 +117,8 @@ def _opened(archive: Archive, held: Held, wish: Wish) -> Iterator[tuple[BinaryIO
     stored, asked = held.transfer_syntax_uid, _asked(wish, held)
     path = archive.path(held)
     if asked == stored:
-        with path.open("rb") as file:
-            yield file, path.stat().st_size, stored
+        with _there(path) as file:
+            yield file, os.fstat(file.fileno()).st_size, stored
         return
     with tempfile.TemporaryDirectory(prefix="mricore-") as folder:
         made = Path(folder) / "instance.dcm"
@@ -130,8 +128,16 @@ def _opened(archive: Archive, held: Held, wish: Wish) -> Iterator[tuple[BinaryIO
             if wish.transfer_syntax:
                 raise
             made, asked = path, stored  # who did not say what he can read is better served with it than with nothing
-        with made.open("rb") as file:
-            yield file, made.stat().st_size, asked
+        with _there(made) as file:
+            yield file, os.fstat(file.fileno()).st_size, asked
+
+
+def _there(path: Path) -> BinaryIO:
+    """The open file. Raises Refusal where it was removed at this moment."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError as gone:
+        raise not_there() from gone
 
 
 def _asked(wish: Wish, held: Held) -> str:
