@@ -18,6 +18,7 @@ import click
 import pytest
 
 from node.cli import entry
+from tests.bench import until
 from tests.docs_pages import PAGES, ROOT, Fence, elsewhere, fences
 from tests.orthanc import free_port
 from tests.processes import PATIENCE_S
@@ -123,13 +124,12 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 def test_the_tutorial_leads_from_nothing_to_an_overlay(reader: Reader) -> None:
-    page = subprocess.run(
-        ["curl", "--silent", "--location", f"http://127.0.0.1:{reader.http_port}/view/jobs/1"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "<img" in page.stdout
+    look = ["curl", "--silent", "--location", f"http://127.0.0.1:{reader.http_port}/view/jobs/1"]
+
+    def page() -> str:
+        return subprocess.run(look, capture_output=True, text=True, check=True).stdout
+
+    until(lambda: "<img" in page() and "overlay=" in page(), "an overlay", PATIENCE_S)
     assert list((reader.folder / "results").rglob("*.dcm"))
 
 
