@@ -20,7 +20,7 @@ from node.adapters.objects import ResultFiles
 from node.core.breaker import Breaker
 from node.core.jobs import Job, MadeResult, NewJob, wait_before
 from node.core.states import JobState, SeriesState, Stage
-from node.errors import DestinationRefused, DestinationUnavailable
+from node.errors import DestinationRefused, Retryable
 from node.pipeline.delivery import Delivering
 from node.pipeline.gate import Policy
 from tests.clock import Clock
@@ -87,7 +87,7 @@ class Site:
         try:
             jobs.enter(self.database, claimed, Stage.DELIVER)
             sentence = self.delivering.deliver(claimed)
-        except DestinationUnavailable as later:
+        except Retryable as later:
             state, sentence = JobState.SCHEDULED, str(later)
             wait = wait_before(claimed.attempts, 0.5)
             at = self.clock() + (wait if later.retry_after is None else timedelta(seconds=later.retry_after))

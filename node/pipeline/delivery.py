@@ -25,7 +25,7 @@ from node.core.forms import IN_PLACE
 from node.core.jobs import Delivery, Job
 from node.core.states import DeliveryState
 from node.core.status import Meaning
-from node.errors import BadInstance, DestinationRefused, DestinationUnavailable
+from node.errors import BadInstance, DestinationRefused, DestinationUnavailable, StoreUnavailable
 from node.pipeline.gate import Gate, Policy, Proof, Slots
 from node.pipeline.proof import Promises
 
@@ -172,9 +172,11 @@ class Delivering:
         return self.gate.failed(name, Failure(reason, took, asked))
 
     def _outgoing(self, one: Delivery) -> Outgoing:
-        """Raises BadInstance where what was made is lost."""
+        """Raises BadInstance where what was made is lost, StoreUnavailable where it may only be out of reach."""
         path = self.results.path(one.path)
         if not path.is_file():
+            if self.results.looks_unmounted():
+                raise StoreUnavailable("the folder of made results is empty: is its disk mounted?")
             raise BadInstance(f"the {one.kind} that was made is not in the store any more: reprocess its series")
         return Outgoing(one.kind, one.sop_class_uid, one.sop_instance_uid, path, tried_before=one.attempts > 0)
 

@@ -341,3 +341,16 @@ def test_what_was_made_and_is_lost_ends_the_job_and_says_so(at: Site) -> None:
         file.unlink()
     with pytest.raises(BadInstance, match="the SEG that was made is not in the store any more"):
         at.attempt(number)
+
+
+def test_what_was_made_is_waited_for_while_the_disk_that_it_lies_on_is_away(at: Site) -> None:
+    out(at, "PACS2")
+    number = at.job("PACS2")
+    away = at.folder.rename(at.folder.with_name("away"))
+    at.folder.mkdir()
+    assert "is its disk mounted" in at.attempt(number)
+    assert at.state(number) == "scheduled"
+    at.folder.rmdir()
+    away.rename(at.folder)
+    at.attempt(number)
+    assert at.state(number) == "completed"

@@ -27,6 +27,10 @@ class ResultFiles:
         """Where it lies on this machine, if it does: nothing is fetched."""
         return self._root / name
 
+    def looks_unmounted(self) -> bool:
+        """Nothing at all is there, as where a disk is not mounted: what is missing need not be lost."""
+        return not self._root.is_dir() or next(self._root.iterdir(), None) is None
+
     def drop(self, name: str) -> None:
         """Harmless when there is none. Raises StoreUnavailable."""
         self.path(name).unlink(missing_ok=True)
@@ -46,6 +50,9 @@ class BucketResultFiles(ResultFiles):
 
     def path(self, name: str) -> Path:
         return self._copies.path(name)
+
+    def looks_unmounted(self) -> bool:
+        return False  # the bucket answered
 
     def drop(self, name: str) -> None:
         (self._copies.root / name).unlink(missing_ok=True)
