@@ -32,11 +32,14 @@ def mricore_node(
     environment: Mapping[str, str] | None = None,
     given: str | None = None,
     traceback: bool = False,
+    folder: Path = REPOSITORY,
 ) -> Ran:
-    """`mricore-node ARGUMENTS`, waited for; `given` on its standard input. `traceback`: --debug may show one."""
+    """`mricore-node ARGUMENTS` in a folder, waited for; `given` on its standard input.
+
+    `traceback`: --debug may show one."""
     done = subprocess.run(
         [sys.executable, "-m", "node", *map(str, arguments)],
-        cwd=REPOSITORY,
+        cwd=folder,
         env={**os.environ, **(environment or {})},
         input=given,
         capture_output=True,

@@ -67,6 +67,17 @@ def test_demo_of_a_folder_without_files_is_wrong_usage(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_demo_does_not_remove_what_it_is_asked_to_send(tmp_path: Path) -> None:
+    older = tmp_path / "var" / "demo"
+    older.mkdir(parents=True)
+    (older / ".mricore-demo").touch()
+    (older / "one.dcm").write_bytes(b"an image")
+    ran = mricore_node("demo", "--once", older / "one.dcm", folder=tmp_path)
+    assert ran.status == 2, ran
+    assert "name a --data-dir" in ran.err
+    assert (older / "one.dcm").exists()
+
+
 def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
     """A file where a folder is wanted, of a command that looks for no such thing."""
     (tmp_path / "file").write_text("")

@@ -50,7 +50,7 @@ def demo(paths: tuple[Path, ...], once: bool, json_file: Path | None, data_dir: 
     if named and not (named.files or named.refused):
         raise Usage(f"{', '.join(map(str, paths))}: holds no file to send")
     console = Console(stderr=True, highlight=False)
-    folder = data_dir or _fresh(Path("var/demo"))
+    folder = data_dir or _fresh(Path("var/demo"), paths)
     run = Run(folder, console)
     found = named or Found(run.phantom(), ())
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell has what it starts in the background ignore the latter
@@ -72,12 +72,14 @@ def demo(paths: tuple[Path, ...], once: bool, json_file: Path | None, data_dir: 
         raise click.exceptions.Exit(1)
 
 
-def _fresh(folder: Path) -> Path:
-    """An empty folder; an older demo's data is removed, anybody else's never."""
+def _fresh(folder: Path, asked: tuple[Path, ...]) -> Path:
+    """An empty folder; an older demo's data is removed, anybody else's and what is `asked` to be sent never."""
     mark = folder / _MARK
     if folder.exists() and any(folder.iterdir()):
         if not mark.exists():
             raise BadConfiguration(str(folder), "is not empty and was not made by a demo", "Name another --data-dir")
+        if inside := [one for one in asked if one.resolve().is_relative_to(folder.resolve())]:
+            raise Usage(f"{inside[0]} is an older demonstration's and would be removed first: name a --data-dir")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
