@@ -21,7 +21,7 @@ from tests.shown import HOSTILE, Shown, shown
 
 __all__ = ["decoder"]
 
-_PICTURES = os.environ.get("PICTURES")  # a folder: what was seen is kept there
+_PICTURES = os.environ.get("MRICORE_PICTURES")  # a folder: what was seen is kept there
 
 
 _LOADED = "[...document.images].filter(i => COND).every(i => i.naturalWidth > 0)"
