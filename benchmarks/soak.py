@@ -10,6 +10,7 @@ series must be completed, each of its results at the PACS in one form, and nothi
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import platform
@@ -406,6 +407,9 @@ def main(asked: Asked) -> int:
 
 
 if __name__ == "__main__":
-    given = [float(one) for one in sys.argv[1:]]
-    minutes, rate, seed = given + [30.0, 2.0, 1.0][len(given) :]
-    sys.exit(main(Asked(minutes, rate, int(seed))))
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("minutes", type=float, nargs="?", default=30.0)
+    options.add_argument("series_a_minute", type=float, nargs="?", default=2.0)
+    options.add_argument("seed", type=int, nargs="?", default=1, help="of what is killed when")
+    chosen = options.parse_args()
+    sys.exit(main(Asked(chosen.minutes, chosen.series_a_minute, chosen.seed)))
