@@ -11,7 +11,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Self
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from node.adapters.ports import free_port
 from node.adapters.triton.client import TOKEN_HEADER
 from node.adapters.triton.wheel import Wheel
 from node.errors import ModelUnavailable
@@ -29,8 +29,6 @@ from node.errors import ModelUnavailable
 _RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
 _LOOPBACK = "127.0.0.1"
 _EXIT_S = 5  # a server that is asked to stop has this long before it is killed
-_PORTS = range(16_384, 32_768)  # below Linux's ip_local_port_range
-_TRIES = 50
 
 
 class EmbeddedTriton:
@@ -188,9 +186,7 @@ def _watch(pid: int) -> subprocess.Popen[bytes]:
 
 
 def _free_port() -> int:
-    """Not one of those that the kernel gives to whoever asks for any: the server binds it a moment later."""
-    for port in (*(_PORTS[secrets.randbelow(len(_PORTS))] for _ in range(_TRIES)), 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind((_LOOPBACK, port))
-            return int(probe.getsockname()[1])
-    raise ModelUnavailable("no port of loopback is free for the embedded Triton server")
+    try:
+        return free_port()
+    except OSError as none:
+        raise ModelUnavailable("no port of loopback is free for the embedded Triton server") from none

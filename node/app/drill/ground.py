@@ -20,6 +20,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from node.adapters.database import trace
 from node.adapters.database.trace import JobLine, SeriesLine
 from node.adapters.destinations.storescu import Peer, read_file_head, send
+from node.adapters.ports import free_port
 from node.adapters.triton import EmbeddedTriton
 from node.adapters.triton.repository import ensembles
 from node.app.clock import utc_now
@@ -43,7 +44,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.came: dict[str, Dataset] = {}
-        self.port = _free_port()
+        self.port = free_port()
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
@@ -297,9 +298,3 @@ def _demand_there(where: tuple[str, int], url: str) -> None:
         socket.create_connection(where, timeout=5).close()
     except OSError as refused:
         raise ModelUnavailable(f"{url} takes no connections: see `mricore-node check`") from refused
-
-
-def _free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
