@@ -14,6 +14,7 @@ from node.core.access import Actor, Right
 from node.pipeline import jobs
 from node.pipeline.rerouting import MOST, Rerouting
 from node.web.access import may
+from node.web.api.numbers import row_number
 from node.web.api.series import Why
 
 _Operating = Annotated[Actor, Depends(may(Right.OPERATE))]
@@ -43,12 +44,12 @@ def job_actions_router(database: Database, rerouting: Rerouting, clock: Callable
 
     @router.post("/{job_id}/reroute", summary="Send finished results to other destinations, or once more")
     def reroute(job_id: int, wanted: Reroute, actor: _Operating) -> Stands:
-        rerouting.reroute(_number(job_id), wanted.destinations, wanted.reason, actor.name, instead=wanted.instead)
+        rerouting.reroute(row_number(job_id), wanted.destinations, wanted.reason, actor.name, instead=wanted.instead)
         return _stands(job_id)
 
     @router.post("/{job_id}/dismiss", summary="Nothing is to be done about a job that ended without success")
     def dismiss(job_id: int, why: Why, actor: _Operating) -> Stands:
-        jobs.dismiss(database, _number(job_id), why.reason, actor.name, clock())
+        jobs.dismiss(database, row_number(job_id), why.reason, actor.name, clock())
         return _stands(job_id)
 
     def _stands(job_id: int) -> Stands:
@@ -56,8 +57,3 @@ def job_actions_router(database: Database, rerouting: Rerouting, clock: Callable
         return Stands(id=one.id, state=one.state, reason=one.reason, destinations=list(one.destinations))
 
     return router
-
-
-def _number(job_id: int) -> int:
-    """A number that no database has is no job's."""
-    return job_id if 0 < job_id < 2**31 else 0

@@ -15,6 +15,7 @@ from node.core.access import Actor, Right
 from node.core.states import JobState
 from node.pipeline import jobs
 from node.web.access import may
+from node.web.api.numbers import row_number
 
 Reads = Annotated[Actor, Depends(may(Right.READ))]
 Operates = Annotated[Actor, Depends(may(Right.OPERATE))]
@@ -147,24 +148,19 @@ def jobs_router(database: Database, clock: Callable[[], datetime], groups: Mappi
 
     @router.get("/{job_id}", summary="One job: its history, its results, and what each destination answered")
     def shown(job_id: int, _actor: Reads) -> Story:
-        return _story(jobs.show(database, _number(job_id)))
+        return _story(jobs.show(database, row_number(job_id)))
 
     @router.post("/{job_id}/retry", summary="Try a failed, canceled, held or not processable job again")
     def retry(job_id: int, actor: Operates, why: Retry | None = None) -> Story:
-        jobs.retry(database, _number(job_id), actor.name, clock(), (why or Retry()).reason)
+        jobs.retry(database, row_number(job_id), actor.name, clock(), (why or Retry()).reason)
         return _story(jobs.show(database, job_id))
 
     @router.post("/{job_id}/cancel", summary="Cancel a job that is not finished; what was delivered stays delivered")
     def cancel(job_id: int, actor: Operates, why: Cancel | None = None) -> Story:
-        jobs.cancel(database, _number(job_id), (why or Cancel()).reason, actor.name, clock())
+        jobs.cancel(database, row_number(job_id), (why or Cancel()).reason, actor.name, clock())
         return _story(jobs.show(database, job_id))
 
     return router
-
-
-def _number(job_id: int) -> int:
-    """A number that no database has is no job's."""
-    return job_id if 0 < job_id < 2**31 else 0
 
 
 def _story(found: jobs.Story) -> Story:

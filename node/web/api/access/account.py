@@ -12,6 +12,7 @@ from node.errors import NoSuch, NotSignedIn, Usage
 from node.pipeline.access.signing_in import SigningIn
 from node.web.access import may
 from node.web.api.access.shapes import MadeToken, NewPassword, NewToken, SessionLine, Token
+from node.web.api.numbers import row_number
 
 Self = Annotated[Actor, Depends(may(Right.READ, in_person=True))]
 
@@ -62,6 +63,6 @@ def account_router(signing_in: SigningIn) -> APIRouter:
 
     @router.delete("/tokens/{token}", status_code=204, summary="Revoke one of one's API tokens")
     def revoke(token: int, actor: Self) -> None:
-        tokens.revoke(database, token if 0 < token < 2**31 else 0, clock(), user=actor.name)
+        tokens.revoke(database, row_number(token), clock(), user=actor.name)
 
     return router

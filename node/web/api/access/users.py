@@ -11,6 +11,7 @@ from node.core.access import Actor, Right
 from node.pipeline.access.people import People
 from node.web.access import may
 from node.web.api.access.shapes import ChangedUser, MadeToken, NewToken, NewUser, SetPassword, Token, User
+from node.web.api.numbers import row_number
 
 Reads = Annotated[Actor, Depends(may(Right.ADMINISTER))]
 Changes = Annotated[Actor, Depends(may(Right.ADMINISTER, in_person=True))]
@@ -53,6 +54,6 @@ def users_router(people: People) -> APIRouter:
 
     @router.delete("/tokens/{token}", status_code=204, summary="Revoke an API token")
     def revoke(token: int, _actor: Reads) -> None:
-        tokens.revoke(database, token if 0 < token < 2**31 else 0, clock())
+        tokens.revoke(database, row_number(token), clock())
 
     return router

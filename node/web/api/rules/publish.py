@@ -11,6 +11,7 @@ from node.core.rules import version_of
 from node.errors import Overtaken
 from node.pipeline.rule_sets.trials import summary
 from node.pipeline.rule_sets.versions import Change, Versions
+from node.web.api.numbers import row_number
 from node.web.api.rules.shapes import By, Proposed, Published, ToPublish, ToRollBack
 from node.web.api.rules.who import Approver, Reader, Writer, author_of
 
@@ -49,11 +50,11 @@ def add_publishing(router: APIRouter, versions: Versions) -> None:
 
     @router.post("/proposals/{proposal}/approve", status_code=201, summary="Approve what another person proposed")
     def approve(proposal: int, by: By, actor: Approver) -> Published:
-        return Published.of(versions.approve(_number(proposal), author_of(actor, by.author)))
+        return Published.of(versions.approve(row_number(proposal), author_of(actor, by.author)))
 
     @router.post("/proposals/{proposal}/reject", summary="Close a proposal without using it")
     def reject(proposal: int, by: By, actor: Writer) -> Proposed:
-        versions.reject(_number(proposal), author_of(actor, by.author))
+        versions.reject(row_number(proposal), author_of(actor, by.author))
         return Proposed.of(proposal_rows.get(database, proposal))
 
 
@@ -63,8 +64,3 @@ def done_or_proposed(done: Publication | Proposal, response: Response) -> Publis
         return Published.of(done)
     response.status_code = 202
     return Proposed.of(done)
-
-
-def _number(given: int) -> int:
-    """A number that no database has is nobody's."""
-    return given if 0 < given < 2**31 else 0

@@ -13,6 +13,7 @@ from node.pipeline.rule_sets.drafts import Drafts
 from node.pipeline.rule_sets.shadow import Seen, seen_by_shadow
 from node.pipeline.rule_sets.sight import demand_sight
 from node.pipeline.rule_sets.versions import TEXT_AT_MOST, Change, Versions
+from node.web.api.numbers import row_number
 from node.web.api.rules.shapes import OtherSeries, Shadowed, ToShadow, ToTry, Tried
 from node.web.api.rules.who import Reader, Writer, author_of
 
@@ -29,7 +30,7 @@ def add_trials(router: APIRouter, versions: Versions, background: Background) ->
 
     @router.get("/simulations/{simulation}", summary="How far a simulation is, and what it found")
     def simulation(simulation: int, actor: Reader) -> Tried:
-        return Tried.model_validate(vars(background.get(simulation if 0 < simulation < 2**31 else 0)))
+        return Tried.model_validate(vars(background.get(row_number(simulation))))
 
     @router.get("/shadow", summary="What the draft in the shadow would have done otherwise")
     def shadow(actor: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Shadowed:
