@@ -34,3 +34,11 @@ def find(paths: Sequence[Path]) -> Found:
             except BadInstance as reason:
                 bad.append((file, str(reason)))
     return Found(tuple(good), tuple(bad))
+
+
+def find_some(paths: Sequence[Path]) -> Found:
+    """The same, of which there is at least one. Raises Usage."""
+    found = find(paths)
+    if not (found.files or found.refused):
+        raise Usage(f"{', '.join(map(str, paths))}: holds no file to send")
+    return found

@@ -12,13 +12,12 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from node.cli.files import Found, find
+from node.cli.files import Found, find_some
 from node.errors import AssociationRejected, DestinationUnavailable, Usage
 
 if TYPE_CHECKING:
     from node.adapters.destinations.storescu import Answered, Peer
 
-_AE_TITLE = re.compile(r"(?! +$)[\x20-\x5b\x5d-\x7e]{1,16}")  # PS3.5 6.2
 _PEER = re.compile(r"(?P<ae>(?! +@)[^@\\]{1,16})@(?P<host>[^:]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})", re.ASCII)
 _PEM = click.Path(path_type=Path, dir_okay=False)
 
@@ -59,12 +58,13 @@ def send(
     """
     from node.adapters.destinations.storescu import Peer
     from node.adapters.destinations.tls import client_context
+    from node.config.sections import AE_TITLE
     from node.core.status import Meaning, meaning
 
     parts = _PEER.fullmatch(to)
     if parts is None or int(parts["port"]) > 65535:
         raise Usage(f"--to {to}: write AE@HOST:PORT, e.g. MRICORE@127.0.0.1:11112")
-    if not _AE_TITLE.fullmatch(calling_ae):
+    if len(calling_ae) > 16 or not re.fullmatch(AE_TITLE, calling_ae):
         raise Usage(f"--from {calling_ae}: an AE title has 1 to 16 characters of ASCII, no backslash")
     if math.isnan(timeout):
         raise Usage("--timeout nan: is no number of seconds")
@@ -74,9 +74,7 @@ def send(
     if tls or tls_ca or tls_certificate or tls_key:
         context = client_context("--tls-ca, --tls-certificate, --tls-key", tls_ca, tls_certificate, tls_key)
     peer = Peer(parts["ae"], parts["host"].strip("[]"), int(parts["port"]), calling_ae, timeout, context)
-    found = find(paths)
-    if not (found.files or found.refused):
-        raise Usage(f"{', '.join(map(str, paths))}: holds no file to send")
+    found = find_some(paths)
     refused = [f"{path}: {reason}" for path, reason in found.refused]
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -73,8 +73,8 @@ def _plain(folder: Path) -> Path:
 MONTHS_S = 10_000_000  # longer than that nobody waits, and some clocks and sockets cannot
 Seconds = Annotated[float, Field(gt=0, le=MONTHS_S)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-_AE = r"^ *[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$"  # PS3.5 6.2; not of spaces alone
-AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=_AE)]
+AE_TITLE = r"^ *[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]*$"  # PS3.5 6.2; not of spaces alone
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=AE_TITLE)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system chooses
 Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]  # over midnight too
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # what Orthanc takes

@@ -42,13 +42,11 @@ def demo(paths: tuple[Path, ...], once: bool, json_file: Path | None, data_dir: 
     """
     from node.cli.demo.report import as_json, table
     from node.cli.demo.run import Run  # only here: it takes seconds
-    from node.cli.files import Found, find
+    from node.cli.files import Found, find_some
 
     if json_file and not json_file.parent.is_dir():
         raise Usage(f"--json {json_file}: there is no folder {json_file.parent}. Make it first")
-    named = find(paths) if paths else None
-    if named and not (named.files or named.refused):
-        raise Usage(f"{', '.join(map(str, paths))}: holds no file to send")
+    named = find_some(paths) if paths else None
     console = Console(stderr=True, highlight=False)
     folder = data_dir or _fresh(Path("var/demo"), paths)
     run = Run(folder, console)
